@@ -1,0 +1,208 @@
+"""The composition root: the only module that knows services, sources and storage at once."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import xxhash
+
+from archibald_sync.clock import SystemClock
+from archibald_sync.config import SECRET_FILE_NAME
+from archibald_sync.domain.models import Role
+from archibald_sync.domain.policy import RetryPolicy, SchedulePolicy, SessionLimits
+from archibald_sync.domain.resources import RESOURCES
+from archibald_sync.scheduler.desk import Driven
+from archibald_sync.scheduler.driver import Driver, background_scheduler
+from archibald_sync.scheduler.ownership import Ownership
+from archibald_sync.services.accounts import AccountService
+from archibald_sync.services.attempt import Mirror
+from archibald_sync.services.monitoring import MonitoringService
+from archibald_sync.services.priority import PriorityManager
+from archibald_sync.services.schedule import ScheduleService
+from archibald_sync.services.sync import SyncService
+from archibald_sync.sources.registry import load_guards, load_source
+from archibald_sync.storage.accounts import SqliteAccounts
+from archibald_sync.storage.catalogue import SqliteCatalogue
+from archibald_sync.storage.connection import Database
+from archibald_sync.storage.history import SqliteHistory
+from archibald_sync.storage.migrate import check_integrity, migrate
+from archibald_sync.storage.owner import SqliteOwnerLeases
+from archibald_sync.storage.priority import SqlitePriorityLeases
+from archibald_sync.storage.schedule import SqliteSchedule
+from archibald_sync.storage.spool import FileSpool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from apscheduler.schedulers.base import BaseScheduler
+
+    from archibald_sync.clock import Clock
+    from archibald_sync.config import Settings
+    from archibald_sync.domain.ports import Source
+    from archibald_sync.domain.resources import Resource
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceServices:
+    """What can be asked about one resource, and of its owner."""
+
+    resource: Resource
+    schedule: ScheduleService
+    monitoring: MonitoringService
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the web pages and the command line work with."""
+
+    settings: Settings
+    clock: Clock
+    storage: Storage
+    resources: Mapping[str, ResourceServices]
+    accounts: AccountService
+    priority: PriorityManager
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """The two databases of an instance."""
+
+    main: Database
+    priority: Database
+
+    def close(self) -> None:
+        """Close this thread's connections."""
+        self.main.close()
+        self.priority.close()
+
+
+def open_storage(settings: Settings) -> Storage:
+    """Bring the databases of an instance up to date and return them.
+
+    Raises:
+        SchemaVersionError: A newer version wrote them.
+        StorageCorruptError: One is damaged.
+    """
+    storage = Storage(Database(settings.database), Database(settings.priority_database))
+    migrate(storage.main, "main", RESOURCES.values())
+    migrate(storage.priority, "priority")
+    check_integrity(storage.main)
+    return storage
+
+
+def build_services(settings: Settings, clock: Clock | None = None) -> Services:
+    """Return the services over the databases of an instance; starts no thread.
+
+    Raises:
+        StorageError: A database cannot be used.
+    """
+    clock = clock or SystemClock()
+    storage = open_storage(settings)
+    resources = {
+        name: _resource_services(resource, storage, clock) for name, resource in RESOURCES.items()
+    }
+    leases = SqlitePriorityLeases(storage.priority, clock)
+
+    def is_quiet() -> bool:
+        return all(one.monitoring.is_quiet() for one in resources.values())
+
+    return Services(
+        settings=settings,
+        clock=clock,
+        storage=storage,
+        resources=resources,
+        accounts=AccountService(SqliteAccounts(storage.main, clock)),
+        priority=PriorityManager(leases, is_quiet),
+    )
+
+
+def build_driver(
+    services: Services,
+    resource: Resource,
+    *,
+    has_schedule: bool = True,
+    make_scheduler: Callable[[], BaseScheduler] = background_scheduler,
+) -> Driver:
+    """Return this process's part in driving ``resource``; it takes part once started.
+
+    Raises:
+        ConfigError: ``source.toml`` is missing or wrong.
+    """
+    settings, clock, main = services.settings, services.clock, services.storage.main
+    history = SqliteHistory(main, clock, resource.name)
+    schedule = SqliteSchedule(main, clock, resource.name)
+    owner = SqliteOwnerLeases(main, clock, resource.name)
+    mirror = Mirror(
+        resource=resource,
+        source=source_of(settings, resource),
+        catalogue=SqliteCatalogue(main, clock, resource),
+        history=history,
+        guards=load_guards(resource, settings.source),
+        digest=xxhash.xxh3_128_digest,
+        spool=partial(FileSpool, settings.database.parent),
+    )
+    sync = SyncService(
+        mirror,
+        transactions=main,
+        schedule=schedule,
+        owner=owner,
+        priority=SqlitePriorityLeases(services.storage.priority, clock),
+        retry=RetryPolicy(settings.sync_max_attempts, settings.sync_retry_delays_s),
+        limits=SessionLimits(),
+        clock=clock,
+    )
+    policy = SchedulePolicy(settings.sync_interval_minutes, settings.sync_initial_delay_s)
+    driven = Driven(resource, sync, history, schedule, main, policy, clock)
+    ownership = Ownership(settings.lock_file(resource.name), owner)
+    return Driver(driven, ownership, has_schedule=has_schedule, make_scheduler=make_scheduler)
+
+
+def source_of(settings: Settings, resource: Resource) -> Source:
+    """Return the source of ``resource`` as ``source.toml`` declares it.
+
+    Raises:
+        ConfigError: The file is missing or wrong.
+    """
+    return load_source(resource, settings.source, settings.environment)
+
+
+def initialise(settings: Settings) -> str | None:
+    """Make what an instance needs and lacks: folder, secret, databases, first admin.
+
+    Returns:
+        The password generated for the first admin; None where there are users already.
+
+    Raises:
+        ConfigError: The instance folder cannot be written.
+        StorageError: A database cannot be used.
+    """
+    settings.instance.mkdir(mode=0o700, parents=True, exist_ok=True)
+    secret_file = settings.instance / SECRET_FILE_NAME
+    if not settings.jwt_secret_key and not secret_file.exists():
+        secret_file.touch(mode=0o600)
+        secret_file.write_text(secrets.token_urlsafe(48) + "\n", "utf-8")
+    services = build_services(settings)
+    if services.accounts.users():
+        return None
+    _, password = services.accounts.add_user("admin", Role.ADMIN)
+    return password
+
+
+def _resource_services(resource: Resource, storage: Storage, clock: Clock) -> ResourceServices:
+    main, name = storage.main, resource.name
+    schedule = SqliteSchedule(main, clock, name)
+    return ResourceServices(
+        resource=resource,
+        schedule=ScheduleService(schedule),
+        monitoring=MonitoringService(
+            history=SqliteHistory(main, clock, name),
+            schedule=schedule,
+            owner=SqliteOwnerLeases(main, clock, name),
+            priority=SqlitePriorityLeases(storage.priority, clock),
+            catalogue=SqliteCatalogue(main, clock, resource),
+            clock=clock,
+        ),
+    )

@@ -1,0 +1,342 @@
+"""Work out the difference between an extract and the catalogue.
+
+Two levels of fingerprints make an unchanged record nearly free. The source hash is
+taken over the bytes as delivered: equal means unchanged, and the record is not even
+decoded. Only then the content hash, over the normalised values of the delivered
+fields, tells a new time stamp from a new price.
+
+Nothing is written here, and nothing that grows with the records is kept in memory
+but fingerprints and row numbers: what is to be written goes to spools.
+"""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from archibald_sync.domain.models import FieldChange, Page, PlanCounts, RejectedValue
+from archibald_sync.domain.normalise import Normaliser, ValueRejectedError, comparable, is_same
+from archibald_sync.errors import SourceFormatError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from archibald_sync.domain.normalise import Value
+    from archibald_sync.domain.ports import Digest, Source, Spool, SpoolFactory
+    from archibald_sync.domain.resources import Resource
+
+SAMPLE_SIZE = 20
+VOLATILE_RATIO = 0.10
+
+# A record's state while pages arrive; a rejected one is there, so it is not missing.
+_UNSEEN, _SEEN, _REJECTED = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class ExistingRecord:
+    """A record of the catalogue as the planner compares it."""
+
+    row_id: int
+    content_hash: bytes | None
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueSnapshot:
+    """The catalogue's fingerprints and states, read at one moment.
+
+    ``row_by_hash`` maps source hash to row number; ``active`` and ``deleted`` hold
+    the row numbers of either state, ``missed_once`` those of active rows that were
+    missing before, with how often.
+    """
+
+    row_by_hash: Mapping[bytes, int]
+    active: array[int]
+    deleted: frozenset[int]
+    missed: Mapping[int, int]
+    is_same_mapping: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an extract would change, ready to be judged and written.
+
+    Spools hold, for each record: ``created`` (source hash, content hash, values);
+    ``updated`` (row id, source hash, content hash, values, changes); ``refreshed``
+    (row id, source hash, content hash) whose content is the same. ``restored`` and
+    ``missing`` rows are row numbers; ``deleted`` is the part of the missing that has
+    now been missing often enough; ``reappeared`` are active rows missed before.
+    """
+
+    fields: tuple[str, ...]
+    mapping_version: str
+    counts: PlanCounts
+    created: Spool
+    updated: Spool
+    refreshed: Spool
+    restored: array[int]
+    missing: array[int]
+    deleted: array[int]
+    reappeared: array[int]
+    rejected: tuple[RejectedValue, ...]
+    duplicate_keys: tuple[str, ...]
+
+    def is_empty(self) -> bool:
+        """Return whether applying the plan would write no catalogue row."""
+        return not (
+            len(self.created)
+            or len(self.updated)
+            or len(self.refreshed)
+            or self.restored
+            or self.missing
+            or self.reappeared
+        )
+
+
+@dataclass
+class _Tally:
+    """What the planner has counted so far."""
+
+    extracted: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+    duplicates: int = 0
+    same_content: int = 0
+    restored_changed: int = 0
+    rejected_samples: list[RejectedValue] = field(default_factory=list)
+    duplicate_samples: list[str] = field(default_factory=list)
+    declared_total: int | None = None
+
+
+class DeltaPlanner:
+    """Takes the pages of one extract, and gives the plan at the end."""
+
+    def __init__(
+        self,
+        resource: Resource,
+        source: Source,
+        snapshot: CatalogueSnapshot,
+        find: Callable[[Sequence[str], Sequence[str]], dict[str, ExistingRecord]],
+        digest: Digest,
+        spool: SpoolFactory,
+    ) -> None:
+        """Prepare to compare the extract of ``source`` with ``snapshot``.
+
+        Args:
+            resource: What the records are.
+            source: Which fields are delivered, in which notation.
+            snapshot: The catalogue before the run.
+            find: Looks records of the catalogue up by key, with the given fields.
+            digest: The content hash.
+            spool: Makes the spools that hold what is to be written.
+        """
+        self._fields = source.fields
+        self._mapping_version = source.mapping_version
+        self._find = find
+        self._digest = digest
+        self._snapshot = snapshot
+        declared = [resource.fields_by_name[name] for name in source.fields]
+        self._normaliser = Normaliser(declared, source.notation)
+        self._created, self._updated, self._refreshed = spool(), spool(), spool()
+        self._states = self._initial_states()
+        self._new_keys: set[str] = set()
+        self._tally = _Tally()
+
+    def add(self, page: Page) -> None:
+        """Compare the records of ``page``.
+
+        Raises:
+            SourceFormatError: A record has no usable key.
+        """
+        tally = self._tally
+        if page.declared_total is not None:
+            tally.declared_total = page.declared_total
+        row_by_hash, states = self._snapshot.row_by_hash, self._states
+        misses = []
+        for index, fingerprint in enumerate(page.fingerprints):
+            row_id = row_by_hash.get(fingerprint)
+            if row_id is None:
+                misses.append(index)
+            elif states[row_id]:
+                self._count_duplicate(self._key(page.decode(index)))
+            else:
+                states[row_id] = _SEEN
+                tally.unchanged += 1
+        if misses:
+            self._compare(page, misses)
+        tally.extracted += len(page.fingerprints)
+
+    def finish(self, missing_runs_before_delete: int) -> Plan:
+        """Return the plan, once every page was added.
+
+        Args:
+            missing_runs_before_delete: After how many consecutive complete extracts
+                without it a record is deleted.
+        """
+        restored, missing, deleted, reappeared = self._sweep(missing_runs_before_delete)
+        return Plan(
+            fields=self._fields,
+            mapping_version=self._mapping_version,
+            counts=self._counts(restored, missing, deleted),
+            created=self._created,
+            updated=self._updated,
+            refreshed=self._refreshed_unless_volatile(),
+            restored=restored,
+            missing=missing,
+            deleted=deleted,
+            reappeared=reappeared,
+            rejected=tuple(self._tally.rejected_samples),
+            duplicate_keys=tuple(self._tally.duplicate_samples),
+        )
+
+    def _initial_states(self) -> bytearray:
+        snapshot = self._snapshot
+        highest = max(max(snapshot.active, default=0), max(snapshot.deleted, default=0))
+        return bytearray(highest + 1)
+
+    def _compare(self, page: Page, misses: list[int]) -> None:
+        """Decode the records whose bytes are new and sort them by what became of them."""
+        candidates = dict(self._candidates(page, misses))
+        existing = self._find(list(candidates), self._fields)
+        for key, (index, delivered) in candidates.items():
+            record = existing.get(key)
+            if record is not None and self._states[record.row_id]:
+                self._count_duplicate(key)
+                continue
+            try:
+                values = self._normaliser.values(delivered)
+            except ValueRejectedError as exc:
+                self._count_rejected(index, exc)
+                self._mark(record, _REJECTED)
+                continue
+            self._mark(record, _SEEN)
+            self._sort(record, page.fingerprints[index], values)
+
+    def _mark(self, record: ExistingRecord | None, state: int) -> None:
+        if record is not None:
+            self._states[record.row_id] = state
+
+    def _candidates(
+        self, page: Page, misses: list[int]
+    ) -> Iterator[tuple[str, tuple[int, tuple[object, ...]]]]:
+        seen_here: set[str] = set()
+        for index in misses:
+            delivered = page.decode(index)
+            key = self._key(delivered)
+            if key in {"", "0"}:
+                no_key = ValueRejectedError(self._fields[0], key, "expected an id")
+                self._count_rejected(index, no_key)
+            elif key in self._new_keys or key in seen_here:
+                self._count_duplicate(key)
+            else:
+                seen_here.add(key)
+                yield key, (index, delivered)
+
+    def _sort(
+        self, record: ExistingRecord | None, source_hash: bytes, values: tuple[Value, ...]
+    ) -> None:
+        content_hash = self._digest(comparable(values))
+        if record is None:
+            self._new_keys.add(str(values[0]))
+            self._created.append((source_hash, content_hash, values))
+            return
+        changes = [] if record.content_hash == content_hash else self._changes(record, values)
+        if changes:
+            self._tally.restored_changed += record.row_id in self._snapshot.deleted
+            self._updated.append((record.row_id, source_hash, content_hash, values, changes))
+            return
+        self._tally.unchanged += 1
+        self._tally.same_content += record.content_hash == content_hash
+        self._refreshed.append((record.row_id, source_hash, content_hash))
+
+    def _changes(self, record: ExistingRecord, values: tuple[Value, ...]) -> list[Any]:
+        return [
+            (name, old, new)
+            for name, old, new in zip(self._fields, record.values, values, strict=True)
+            if not is_same(old, new)
+        ]
+
+    def _key(self, delivered: tuple[object, ...]) -> str:
+        key = delivered[0]
+        if not isinstance(key, str):
+            kind = "nothing" if key is None else type(key).__name__
+            raise SourceFormatError(
+                f"the key {self._fields[0]!r} of a record is {kind}, expected text; "
+                "correct the field mapping of the source",
+                code="source_key_type",
+            )
+        return key.strip()
+
+    def _count_duplicate(self, key: str) -> None:
+        self._tally.duplicates += 1
+        if len(self._tally.duplicate_samples) < SAMPLE_SIZE:
+            self._tally.duplicate_samples.append(key)
+
+    def _count_rejected(self, index: int, why: ValueRejectedError) -> None:
+        self._tally.rejected += 1
+        if len(self._tally.rejected_samples) < SAMPLE_SIZE:
+            row = self._tally.extracted + index + 1
+            self._tally.rejected_samples.append(
+                RejectedValue(row, why.field, why.value, why.reason)
+            )
+
+    def _sweep(self, threshold: int) -> tuple[array[int], array[int], array[int], array[int]]:
+        """Find the rows whose state changes: restored, missing, deleted, reappeared."""
+        states, snapshot = self._states, self._snapshot
+        missing = array("q", (row for row in snapshot.active if states[row] == _UNSEEN))
+        deleted = array("q", (r for r in missing if snapshot.missed.get(r, 0) + 1 >= threshold))
+        restored = array("q", (row for row in snapshot.deleted if states[row] == _SEEN))
+        reappeared = array("q", (row for row in snapshot.missed if states[row] != _UNSEEN))
+        return restored, missing, deleted, reappeared
+
+    def _counts(self, restored: array[int], missing: array[int], deleted: array[int]) -> PlanCounts:
+        tally = self._tally
+        return PlanCounts(
+            extracted=tally.extracted,
+            created=len(self._created),
+            updated=len(self._updated) - tally.restored_changed,
+            restored=len(restored),
+            unchanged=tally.unchanged - len(restored) + tally.restored_changed,
+            missing=len(missing),
+            deleted=len(deleted),
+            rejected=tally.rejected,
+            duplicates=tally.duplicates,
+            active_before=len(self._snapshot.active),
+            declared_total=tally.declared_total,
+        )
+
+    def _refreshed_unless_volatile(self) -> Spool:
+        """Leave source hashes alone where unmapped fields change all the time.
+
+        Otherwise a read stamp in each record would cost a write of every row in
+        every run.
+        """
+        tally = self._tally
+        is_volatile = tally.same_content > VOLATILE_RATIO * max(tally.extracted, 1)
+        if is_volatile and self._snapshot.is_same_mapping:
+            return _NoSpool()
+        return self._refreshed
+
+
+class _NoSpool:
+    """An empty spool."""
+
+    def append(self, item: tuple[Any, ...]) -> None:
+        raise NotImplementedError
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def sample_changes(plan: Plan, limit: int = SAMPLE_SIZE) -> dict[str, list[Any]]:
+    """Return up to ``limit`` created and updated records of ``plan``, for people to look at."""
+    created = [values[0] for (_, _, values), _ in zip(plan.created, range(limit), strict=False)]
+    updated = [
+        {"id": entry[3][0], "changes": [FieldChange(*change) for change in entry[4]]}
+        for entry, _ in zip(plan.updated, range(limit), strict=False)
+    ]
+    return {"created": created, "updated": updated}

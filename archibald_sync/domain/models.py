@@ -1,0 +1,261 @@
+"""The values that travel between the layers: frozen, without behaviour of their own.
+
+Instants are integers, milliseconds since the epoch, UTC, and end in ``_at``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+
+class SessionStatus(StrEnum):
+    """How an attempt stands or ended."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    HELD = "held"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+
+
+class RunOutcome(StrEnum):
+    """How a run ended."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    HELD = "held"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+
+
+class Trigger(StrEnum):
+    """Why a run was started."""
+
+    SCHEDULE = "schedule"
+    MANUAL = "manual"
+    CATCH_UP = "catchUp"
+
+
+class Stage(StrEnum):
+    """What a session is doing."""
+
+    LOGIN = "login"
+    DOWNLOAD = "download"
+    PARSE = "parse"
+    PLAN = "plan"
+    APPLY = "apply"
+
+
+class Role(StrEnum):
+    """What an account may do; each role includes the ones before it."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+    def includes(self, needed: Role) -> bool:
+        """Return whether this role may do what ``needed`` may do."""
+        order = list(Role)
+        return order.index(self) >= order.index(needed)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of an extract.
+
+    ``fingerprints[i]`` is the 16-byte source hash of record ``i``; ``decode(i)``
+    gives its values as delivered, in the order of the source's ``fields``.
+    ``total_pages`` and ``declared_total`` are what the source announces, if it does.
+    """
+
+    number: int
+    fingerprints: Sequence[bytes]
+    decode: Callable[[int], tuple[object, ...]]
+    total_pages: int | None = None
+    declared_total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One field of a record that differs: its name and both values."""
+
+    field: str
+    old: str | int | None
+    new: str | int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedValue:
+    """A value that does not fit its field, for which its whole row is left out."""
+
+    row: int
+    field: str
+    value: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanCounts:
+    """How many records a plan creates, updates, …; ``deleted`` is part of ``missing``."""
+
+    extracted: int = 0
+    created: int = 0
+    updated: int = 0
+    restored: int = 0
+    unchanged: int = 0
+    missing: int = 0
+    deleted: int = 0
+    rejected: int = 0
+    duplicates: int = 0
+    active_before: int = 0
+    declared_total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a session has come."""
+
+    stage: Stage
+    pages: int = 0
+    total_pages: int | None = None
+    items: int = 0
+    total_items: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What is asked for when a run is started."""
+
+    trigger: Trigger
+    requested_by: str | None = None
+    due_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A run that has the right to work, under the owner's ``epoch``."""
+
+    run_id: str
+    request: RunRequest
+    epoch: int
+    started_at: int
+    session_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEnd:
+    """How a session ended; ``counts`` stays None where no plan was made."""
+
+    status: SessionStatus
+    counts: PlanCounts | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    """How a run ended."""
+
+    outcome: RunOutcome
+    reason: str | None = None
+    detail: str | None = None
+    attempts: int = 0
+    summary: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SyncMetrics:
+    """The plan's metrics over all sessions ever, by the plan's formulas."""
+
+    total_syncs: int
+    successful_syncs: int
+    failed_syncs: int
+    success_rate: float
+    avg_duration_ms: float
+    last_sync_at: int | None
+    last_sync_status: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerState:
+    """What the schedule of a resource is meant to be, and when it is due next."""
+
+    is_started: bool
+    interval_minutes: int
+    next_due_at: int | None
+    changed_at: int
+    changed_by: str | None
+
+
+class IntentKind(StrEnum):
+    """What can be asked of the owner."""
+
+    BOOT = "boot"
+    START = "start"
+    STOP = "stop"
+    RUN = "run"
+
+
+class IntentState(StrEnum):
+    """What became of an intent."""
+
+    PENDING = "pending"
+    APPLIED = "applied"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What somebody asked of the owner, and its answer."""
+
+    id: int
+    kind: IntentKind
+    parameters: Mapping[str, object]
+    requested_by: str | None
+    requested_at: int
+    expires_at: int | None
+    state: IntentState
+    result: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerLease:
+    """Who owns a resource; ``expires_boot_ms`` counts on the boot ``boot_id``."""
+
+    epoch: int
+    owner: str
+    pid: int
+    boot_id: str
+    expires_boot_ms: int
+    has_flock: bool
+    acquired_at: int
+    renewed_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class PriorityLease:
+    """A claim by foreground work during which no sync may work."""
+
+    id: str
+    owner: str
+    reason: str
+    taken_at: int
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """An account as the services see it; never with its password."""
+
+    id: int
+    name: str
+    role: Role
+    is_disabled: bool

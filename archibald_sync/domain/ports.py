@@ -1,0 +1,326 @@
+"""What the services need from the outside, as protocols; adapters fulfil them.
+
+Stores belong to one resource each. A write method joins the transaction that its
+thread has open, else it makes one of its own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from archibald_sync.domain.delta import CatalogueSnapshot, ExistingRecord, Plan
+    from archibald_sync.domain.models import (
+        Claim,
+        Intent,
+        IntentKind,
+        IntentState,
+        OwnerLease,
+        Page,
+        PriorityLease,
+        Progress,
+        Role,
+        RunEnd,
+        RunRequest,
+        SchedulerState,
+        SessionEnd,
+        SyncMetrics,
+        User,
+    )
+    from archibald_sync.domain.normalise import Notation
+
+
+class Control(Protocol):
+    """How a run is told to end, seen from the work that it does."""
+
+    def checkpoint(self) -> None:
+        """Return at once, or raise the reason to end.
+
+        Raises:
+            RunStopped: The run must end now.
+        """
+
+    def closing(self, close: Callable[[], None]) -> AbstractContextManager[None]:
+        """Call ``close`` from another thread, once, if the run must end inside the block.
+
+        ``close`` makes a blocking read fail at once, by shutting its socket or
+        killing its child process. The work may then raise whatever it likes: the
+        reason to end takes its place.
+        """
+
+
+class Source(Protocol):
+    """Where a resource comes from."""
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Return the delivered fields of the resource, the key first."""
+
+    @property
+    def notation(self) -> Notation:
+        """Return how numbers and dates are written."""
+
+    @property
+    def mapping_version(self) -> str:
+        """Return what changes whenever the mapping of fields does."""
+
+    def pages(self, control: Control) -> Iterator[Page]:
+        """Read one complete extract, page by page.
+
+        Raises:
+            TransientSourceError: It failed in a way that may pass.
+            PermanentSourceError: A second try would fail in the same way.
+            RunStopped: ``control`` ended the run.
+        """
+
+    def check(self) -> str:
+        """Read as little as proves that the source answers; return a sentence about it.
+
+        Raises:
+            SourceError: It does not answer as it should.
+        """
+
+
+class Catalogue(Protocol):
+    """The local copy of a resource."""
+
+    def snapshot(self, mapping_version: str) -> CatalogueSnapshot:
+        """Return the fingerprints and states of all records."""
+
+    def find(self, keys: Sequence[str], fields: Sequence[str]) -> dict[str, ExistingRecord]:
+        """Return the records with these keys, with the values of ``fields``."""
+
+    def count(self) -> Mapping[str, int]:
+        """Return how many records are ``active`` and how many ``deleted``."""
+
+    def apply(self, plan: Plan, session_id: str, epoch: int, control: Control) -> None:
+        """Write ``plan`` and its change log, signed with ``epoch``, in the open transaction.
+
+        Raises:
+            RunStopped: ``control`` ended the run; the caller rolls back.
+        """
+
+
+class Spool(Protocol):
+    """A sequence that grows on disk rather than in memory, and is read once or more."""
+
+    def append(self, item: tuple[Any, ...]) -> None:
+        """Add ``item`` at the end."""
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        """Read all items from the first."""
+
+    def __len__(self) -> int:
+        """Return how many items there are."""
+
+
+class History(Protocol):
+    """Sessions and runs, and the metrics over them."""
+
+    def claim_run(self, request: RunRequest, epoch: int, *, with_session: bool) -> Claim:
+        """Begin a run, and its first session if ``with_session``.
+
+        Raises:
+            SyncInProgressError: Another run is working.
+            Fenced: ``epoch`` is over.
+        """
+
+    def record_skip(self, request: RunRequest, epoch: int, reason: str, detail: str) -> str:
+        """Record a run that did not take place; return its id."""
+
+    def begin_session(self, claim: Claim, attempt: int) -> str:
+        """Begin a session of a claimed run; return its id."""
+
+    def update_progress(self, session_id: str, progress: Progress, epoch: int) -> None:
+        """Keep how far a session has come."""
+
+    def end_session(self, session_id: str, end: SessionEnd, epoch: int) -> None:
+        """Record how a session ended."""
+
+    def end_run(self, run_id: str, end: RunEnd, epoch: int) -> None:
+        """Record how a run ended."""
+
+    def touch(self, epoch: int) -> None:
+        """Say that the owner still works on the running session, if there is one."""
+
+    def consecutive_losses(self, limit: int) -> int:
+        """Return how many of the newest ``limit`` runs in a row lost their owner."""
+
+    def interrupt_orphans(self, epoch: int, active_run_id: str | None) -> list[str]:
+        """Mark what no live owner works on as interrupted; return the ids of its runs."""
+
+    def active_run_id(self) -> str | None:
+        """Return the id of the run that is recorded as working, if any."""
+
+    def run(self, run_id: str) -> Mapping[str, Any] | None:
+        """Return the row of a run, with the plan's camelCase names."""
+
+    def last_runs(self, limit: int, *, with_skipped: bool = True) -> list[Mapping[str, Any]]:
+        """Return the newest runs, the newest first."""
+
+    def running_session(self) -> Mapping[str, Any] | None:
+        """Return the row of the session that is recorded as running, if any."""
+
+    def session(self, session_id: str) -> Mapping[str, Any] | None:
+        """Return the row of a session."""
+
+    def sessions_of(self, run_id: str) -> list[Mapping[str, Any]]:
+        """Return the sessions of a run, the first attempt first."""
+
+    def sessions(
+        self, limit: int, before: tuple[int, str] | None = None, status: str | None = None
+    ) -> list[Mapping[str, Any]]:
+        """Return sessions older than ``before`` (startedAt, id), the newest first."""
+
+    def get_sync_history(self, limit: int = 20) -> list[Mapping[str, Any]]:
+        """Return the last ``limit`` sessions, the newest first."""
+
+    def get_sync_metrics(self) -> SyncMetrics:
+        """Return the metrics over all sessions ever."""
+
+    def last_times(self) -> Mapping[str, int | None]:
+        """Return lastCheckedAt, lastSuccessAt and lastChangeAt."""
+
+
+class Schedule(Protocol):
+    """The durable state of a schedule, and what was asked of its owner."""
+
+    def state(self) -> SchedulerState:
+        """Return what the schedule is meant to be."""
+
+    def begin(
+        self, interval_minutes: int, next_due_at: int, changed_by: str | None, epoch: int
+    ) -> None:
+        """Mark the schedule as started."""
+
+    def end(self, changed_by: str | None, epoch: int) -> None:
+        """Mark the schedule as stopped: nothing is due."""
+
+    def set_next_due(self, next_due_at: int, epoch: int) -> None:
+        """Move the next due time of a started schedule; nothing where it is stopped."""
+
+    def add_intent(
+        self,
+        kind: IntentKind,
+        parameters: Mapping[str, object],
+        requested_by: str | None,
+        *,
+        ttl_s: float | None,
+        idempotency_key: str | None = None,
+    ) -> Intent:
+        """Record what is asked; the same ``idempotency_key`` gives the same intent back."""
+
+    def intent(self, intent_id: int) -> Intent:
+        """Return an intent.
+
+        Raises:
+            NotFoundError: There is none with this id.
+        """
+
+    def pending_intents(self) -> list[Intent]:
+        """Return what nobody has carried out yet, the oldest first; expire the overdue."""
+
+    def answer_intent(
+        self, intent_id: int, state: IntentState, result: Mapping[str, object], epoch: int
+    ) -> None:
+        """Record what became of an intent."""
+
+    def has_changed(self) -> bool:
+        """Return whether another connection wrote since this thread last asked."""
+
+
+class OwnerLeases(Protocol):
+    """Who owns a resource."""
+
+    def lease(self) -> OwnerLease | None:
+        """Return the lease as it stands, live or not."""
+
+    def is_live(self, lease: OwnerLease) -> bool:
+        """Return whether ``lease`` has not expired on this boot."""
+
+    def take(self, owner: str, ttl_s: float, *, has_flock: bool) -> int | None:
+        """Take the lease under a new epoch; None where a live owner must be respected."""
+
+    def renew(self, epoch: int, ttl_s: float, *, has_flock: bool | None = None) -> bool:
+        """Prolong the lease; return False where ``epoch`` is over."""
+
+    def release(self, epoch: int) -> None:
+        """Let the lease expire now, if ``epoch`` still holds it."""
+
+
+class PriorityLeases(Protocol):
+    """Claims by foreground work; kept apart, so that no sync can delay them."""
+
+    def take(self, owner: str, reason: str, ttl_s: float) -> PriorityLease:
+        """Take a lease for ``ttl_s`` seconds."""
+
+    def renew(self, lease_id: str, ttl_s: float) -> PriorityLease:
+        """Prolong a lease to ``ttl_s`` seconds from now.
+
+        Raises:
+            NotFoundError: It is unknown, released or expired.
+        """
+
+    def release(self, lease_id: str) -> bool:
+        """End a lease; return whether it was still held."""
+
+    def held(self) -> list[PriorityLease]:
+        """Return the leases in force, the oldest first."""
+
+
+class Accounts(Protocol):
+    """Users and their passwords."""
+
+    def add_user(self, name: str, password_hash: str, role: Role) -> User:
+        """Add a user.
+
+        Raises:
+            InvalidInputError: The name is taken.
+        """
+
+    def user(self, name: str) -> User | None:
+        """Return the user of this name, whatever its case."""
+
+    def user_by_id(self, user_id: int) -> User | None:
+        """Return the user with this id."""
+
+    def password_hash(self, user_id: int) -> str:
+        """Return the argon2 hash of a user's password."""
+
+    def set_password_hash(self, user_id: int, password_hash: str) -> None:
+        """Replace a user's password hash."""
+
+    def disable_user(self, user_id: int) -> None:
+        """Disable a user for good."""
+
+    def users(self) -> list[User]:
+        """Return all users by name."""
+
+
+class Transactions(Protocol):
+    """Everything that is written inside the block becomes true together, or not at all."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Begin a writing transaction; commit at the end of the block, else roll back.
+
+        Raises:
+            StorageBusyError: The database was busy for too long.
+            StorageFullError: There is no room.
+        """
+
+
+class SpoolFactory(Protocol):
+    """Makes spools that vanish with their run."""
+
+    def __call__(self) -> Spool:
+        """Return an empty spool."""
+
+
+class Digest(Protocol):
+    """A fast 16-byte hash that is the same on every machine."""
+
+    def __call__(self, content: bytes) -> bytes:
+        """Return the hash of ``content``."""

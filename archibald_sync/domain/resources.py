@@ -1,0 +1,120 @@
+"""The kinds of things that are mirrored, each declared once.
+
+The one field list of a resource drives decoding, hashing, the table, the change
+log, the API and the tests: whatever a resource is, its declaration says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+
+
+class FieldType(StrEnum):
+    """How a value is read, kept and compared."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    DECIMAL = "decimal"  # kept as canonical decimal text: money is never a float
+    BOOLEAN = "boolean"
+    DATETIME = "datetime"  # kept as ISO text without zone: the ERP prints local time
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a resource."""
+
+    name: str
+    type: FieldType
+    description: str
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A kind of thing that is mirrored from the ERP.
+
+    ``name`` is the plural that names table, sessions and URLs; ``singular`` names
+    the change log; ``label`` starts sentences for people. ``fields[0]`` is the key.
+    """
+
+    name: str
+    singular: str
+    label: str
+    component: str
+    fields: tuple[Field, ...]
+
+    @property
+    def key(self) -> Field:
+        """Return the field that identifies a record."""
+        return self.fields[0]
+
+    @property
+    def change_table(self) -> str:
+        """Return the name of the change log's table."""
+        return f"{self.singular}_changes"
+
+    @property
+    def change_key(self) -> str:
+        """Return the column of the change log that holds the record's key."""
+        return f"{self.singular}Id"
+
+    @cached_property
+    def field_names(self) -> tuple[str, ...]:
+        """Return the names of all fields, the key first."""
+        return tuple(field.name for field in self.fields)
+
+    @cached_property
+    def fields_by_name(self) -> dict[str, Field]:
+        """Return the fields by name."""
+        return {field.name: field for field in self.fields}
+
+
+_TEXT, _INTEGER, _DECIMAL = FieldType.TEXT, FieldType.INTEGER, FieldType.DECIMAL
+_BOOLEAN, _DATETIME = FieldType.BOOLEAN, FieldType.DATETIME
+
+PRODUCTS = Resource(
+    name="products",
+    singular="product",
+    label="Products",
+    component="ProductSyncService",
+    fields=(
+        Field("id", _TEXT, "Article id, unique: 016869K2, 10012345 or a course code"),
+        Field("name", _TEXT, "figure.shank.size; pack variants share it"),
+        Field("description", _TEXT, "Description in Italian"),
+        Field("groupCode", _TEXT, "Code of the article group"),
+        Field("packageContent", _INTEGER, "Pieces in one package"),
+        Field("searchName", _TEXT, "Name to search by, usually the name"),
+        Field("priceUnit", _DECIMAL, "Number of pieces that the price is for"),
+        Field("productGroupId", _TEXT, "Id of the product group, 5 digits"),
+        Field("productGroupDescription", _TEXT, "Name of the product group"),
+        Field("minQty", _DECIMAL, "Smallest quantity of an order line"),
+        Field("multipleQty", _DECIMAL, "Quantities are multiples of this"),
+        Field("maxQty", _DECIMAL, "Largest quantity of an order line"),
+        Field("figure", _TEXT, "Figure of the instrument"),
+        Field("bulkArticleId", _TEXT, "Article id without its pack suffix"),
+        Field("package", _TEXT, "Pack variant: K0, K1, K2, K3, R0 …"),
+        Field("shank", _TEXT, "Shank: 104, 204, 314 …"),
+        Field("size", _TEXT, "Size, zero-padded; may be empty"),
+        Field("configurationId", _TEXT, "Configuration: v.001"),
+        Field("createdBy", _TEXT, "Who created the article in the ERP"),
+        Field("createdAtSource", _DATETIME, "When it was created in the ERP, local time"),
+        Field("dataAreaId", _TEXT, "Company in the ERP"),
+        Field("defaultQty", _DECIMAL, "Quantity that an order line starts with"),
+        Field("displayProductNumber", _TEXT, "Product number as displayed"),
+        Field("totalAbsoluteDiscount", _BOOLEAN, "Whether the absolute discount applies"),
+        Field("productId", _TEXT, "Internal id, printed with a thousands dot: 4.691"),
+        Field("lineDiscount", _TEXT, "Code of the line discount"),
+        Field("modifiedBy", _TEXT, "Who last modified the article in the ERP"),
+        Field("modifiedAtSource", _DATETIME, "When it was last modified in the ERP, local time"),
+        Field("orderable", _BOOLEAN, "Whether the article can be ordered"),
+        Field("purchasePrice", _DECIMAL, "Purchase price of a piece"),
+        Field("standardConfigurationId", _TEXT, "Standard configuration"),
+        Field("standardQty", _DECIMAL, "Standard quantity"),
+        Field("stopped", _BOOLEAN, "Whether the article is no longer made"),
+        Field("unitId", _TEXT, "Unit of measure"),
+        Field("vatGroup", _INTEGER, "VAT group: 5, 1 or 0"),
+    ),
+)
+
+RESOURCES: dict[str, Resource] = {resource.name: resource for resource in (PRODUCTS,)}

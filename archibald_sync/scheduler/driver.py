@@ -1,0 +1,323 @@
+"""A process's part in driving a resource: candidate, owner, or neither.
+
+Every process runs one `BackgroundScheduler` with a tick; only the owner's holds the
+interval job. Two plain threads stand beside it: one listens for intents, the other
+supervises the run at work and the wall clock, since APScheduler runs nothing at all
+after the clock was set back until it has caught up.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.base import JobLookupError
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+from archibald_sync.domain.policy import OWNER_RENEWAL_S
+from archibald_sync.errors import ArchibaldSyncError, Fenced, RunCancelled, StorageError
+from archibald_sync.logs import ComponentLogger
+from archibald_sync.scheduler.desk import Driven, OwnerDesk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from apscheduler.schedulers.base import BaseScheduler
+
+    from archibald_sync.domain.models import Claim
+    from archibald_sync.scheduler.ownership import Ownership
+    from archibald_sync.services.control import RunControl
+
+TICK_S = 1.0
+_LISTEN_S = 0.1
+_SUPERVISE_S = 0.1
+_CLOCK_STEP_MS = 2000
+_PAUSE_AFTER_ERROR_S = 15.0
+
+_TICK, _RENEW = "tick", "renew"
+
+
+def background_scheduler() -> BaseScheduler:
+    """Return a scheduler that runs late jobs once, never twice at a time, in UTC."""
+    return BackgroundScheduler(
+        timezone=UTC,
+        executors={"default": ThreadPoolExecutor(4)},
+        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+    )
+
+
+class Driver:
+    """Takes part in driving one resource, from ``start`` to ``stop``."""
+
+    def __init__(
+        self,
+        driven: Driven,
+        ownership: Ownership,
+        *,
+        has_schedule: bool = True,
+        make_scheduler: Callable[[], BaseScheduler] = background_scheduler,
+    ) -> None:
+        """Prepare; no thread runs before ``start``.
+
+        Args:
+            driven: The resource, and what its owner needs.
+            ownership: This process's claim to be its owner.
+            has_schedule: Whether to run what is due; else only what is asked for.
+            make_scheduler: Makes the scheduler.
+        """
+        self._driven = driven
+        self._ownership = ownership
+        self._has_schedule = has_schedule
+        self._make_scheduler = make_scheduler
+        self._desk = OwnerDesk(driven, self._submit)
+        self._job_id = f"sync:{driven.resource.name}"
+        self._log = ComponentLogger("Scheduler")
+        self._scheduler: BaseScheduler | None = None
+        self._threads: list[threading.Thread] = []
+        self._stopping = threading.Event()
+        self._attention = threading.Event()
+        self._installing = threading.Lock()
+        self._installed: tuple[int, int] | None = None
+        self._not_before_s = 0.0
+        self._record_boot: Callable[[], None] | None = None
+        os.register_at_fork(after_in_child=self._forget)
+
+    @property
+    def is_owner(self) -> bool:
+        """Return whether this process owns the resource now."""
+        return self._ownership.epoch is not None
+
+    @property
+    def is_started(self) -> bool:
+        """Return whether this process takes part."""
+        return self._scheduler is not None
+
+    def start(self, record_boot: Callable[[], None] | None = None) -> None:
+        """Take part from now on; does nothing where it does already.
+
+        Args:
+            record_boot: Says that the service booted; called before anything else,
+                again and again until the database takes it.
+        """
+        if self._scheduler is not None:
+            return
+        self._record_boot = record_boot
+        self._stopping.clear()
+        self._scheduler = scheduler = self._make_scheduler()
+        now = datetime.now(UTC)
+        every_tick, every_renewal = self._triggers()
+        scheduler.add_job(self._tick, every_tick, id=_TICK, next_run_time=now)
+        scheduler.add_job(self._renew, every_renewal, id=_RENEW)
+        scheduler.start()
+        for target in (self._listen, self._supervise):
+            thread = threading.Thread(target=target, name=target.__name__, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def request_stop(self) -> None:
+        """Begin to stop without waiting; fit for a signal handler."""
+        self._stopping.set()
+
+    def stop(self) -> None:
+        """End what this process does, free the ownership, and return when all has ended.
+
+        A run at work ends at its next checkpoint; its session becomes interrupted.
+        """
+        scheduler, self._scheduler = self._scheduler, None
+        if scheduler is None:
+            return
+        self._stopping.set()
+        self._stop_active()
+        scheduler.shutdown(wait=True)
+        for thread in self._threads:
+            thread.join()
+        self._threads.clear()
+        self._installed = None
+        try:
+            self._ownership.release()
+        except StorageError as exc:
+            self._log.warning("Lease not released, it will run out: %s", exc)
+
+    def _triggers(self) -> tuple[IntervalTrigger, IntervalTrigger]:
+        return (
+            IntervalTrigger(seconds=TICK_S, timezone=UTC),
+            IntervalTrigger(seconds=OWNER_RENEWAL_S, timezone=UTC),
+        )
+
+    def _tick(self) -> None:
+        self._guarded(self._seek_or_install)
+
+    def _seek_or_install(self) -> None:
+        if self._stopping.is_set():
+            return
+        if self._record_boot is not None:
+            self._record_boot()
+            self._record_boot = None
+        if self._ownership.seek():
+            epoch = self._ownership.epoch or 0
+            self._log.info("Owner of %s, epoch %d", self._driven.resource.name, epoch)
+            self._desk.take_over(epoch)
+            self._attention.set()
+        if self.is_owner:
+            self._install_interval_job()
+
+    def _renew(self) -> None:
+        self._guarded(self._renew_and_keep_alive)
+
+    def _renew_and_keep_alive(self) -> None:
+        epoch = self._ownership.epoch
+        if epoch is None:
+            return
+        if not self._ownership.renew():
+            self._depose(Fenced(f"epoch {epoch} is over"))
+            return
+        self._desk.keep_alive(epoch)
+
+    def _depose(self, why: Fenced) -> None:
+        """Let go of everything: another process has taken over."""
+        self._ownership.let_go()
+        self._desk.stop_active(why)
+        self._remove_interval_job()
+        self._log.warning("No longer owner of %s: %s", self._driven.resource.name, why)
+
+    def _guarded(self, action: Callable[[], None]) -> bool:
+        """Do ``action``; a fence deposes, a database in trouble is tried again later."""
+        try:
+            action()
+        except Fenced as exc:
+            self._depose(exc)
+        except ArchibaldSyncError as exc:
+            if time.monotonic() >= self._not_before_s:
+                self._log.error("%s", exc, extra={"code": exc.code})
+            self._not_before_s = time.monotonic() + _PAUSE_AFTER_ERROR_S
+        else:
+            return True
+        return False
+
+    # The interval job mirrors the row of the schedule; the row is the truth.
+
+    def _install_interval_job(self) -> None:
+        if not self._has_schedule:
+            return
+        with self._installing:
+            state = self._driven.schedule.state()
+            due_at = state.next_due_at
+            wanted = None if due_at is None else (state.interval_minutes, due_at)
+            scheduler = self._scheduler
+            if scheduler is None or wanted == self._installed:
+                return
+            if wanted is None:
+                self._remove_interval_job()
+                return
+            due = datetime.fromtimestamp(wanted[1] / 1000, UTC)
+            pause_s = max(self._not_before_s - time.monotonic(), 0)
+            soonest = datetime.fromtimestamp(time.time() + pause_s, UTC)
+            trigger = IntervalTrigger(minutes=wanted[0], start_date=due, timezone=UTC)
+            scheduler.add_job(
+                self._run_due,
+                trigger,
+                id=self._job_id,
+                next_run_time=max(due, soonest),
+                replace_existing=True,
+            )
+            self._installed = wanted
+
+    def _remove_interval_job(self) -> None:
+        self._installed = None
+        if self._scheduler is None:
+            return
+        try:
+            self._scheduler.remove_job(self._job_id)
+        except JobLookupError:
+            return  # there was none
+
+    def _run_due(self) -> None:
+        epoch = self._ownership.epoch
+        if epoch is None or self._stopping.is_set():
+            return
+        is_done = self._guarded(lambda: self._desk.run_due(epoch))
+        if not is_done:
+            self._installed = None
+        self._tick()
+
+    def _submit(self, claim: Claim, control: RunControl) -> None:
+        if self._scheduler is None:
+            control.stop(_shutdown())
+            return
+        self._scheduler.add_job(
+            self._work, args=(claim, control), id=f"run:{claim.run_id}", name=claim.run_id
+        )
+
+    def _work(self, claim: Claim, control: RunControl) -> None:
+        self._guarded(lambda: self._desk.work(claim, control))
+        self._tick()
+
+    def _stop_active(self) -> None:
+        self._desk.stop_active(_shutdown())
+
+    # The two threads.
+
+    def _listen(self) -> None:
+        """Carry out intents as soon as another connection has written one."""
+        while not self._stopping.wait(_LISTEN_S):
+            epoch = self._ownership.epoch
+            if epoch is not None and time.monotonic() >= self._not_before_s:
+                self._guarded(lambda epoch=epoch: self._heed(epoch))  # type: ignore[misc]
+
+    def _heed(self, epoch: int) -> None:
+        if not (self._driven.schedule.has_changed() or self._attention.is_set()):
+            return
+        self._attention.set()
+        self._desk.carry_out_pending(epoch)
+        self._attention.clear()
+        self._install_interval_job()
+
+    def _supervise(self) -> None:
+        """Let the run at work give way, hold it to its limits, and watch the clock."""
+        offset_ms = self._clock_offset_ms()
+        while not self._stopping.wait(_SUPERVISE_S):
+            offset_before, offset_ms = offset_ms, self._clock_offset_ms()
+            if abs(offset_ms - offset_before) > _CLOCK_STEP_MS:
+                self._follow_clock(offset_ms - offset_before)
+            if not threading.main_thread().is_alive():
+                break  # the interpreter ends, and would wait for the run
+            control = self._desk.active_control
+            if control is not None:
+                self._guarded(lambda control=control: self._driven.sync.supervise(control))  # type: ignore[misc]
+        self._stop_active()
+
+    def _clock_offset_ms(self) -> int:
+        return self._driven.clock.now_ms() - self._driven.clock.boot_ms()
+
+    def _follow_clock(self, step_ms: int) -> None:
+        """Plan all jobs anew after a step of the wall clock."""
+        self._log.warning("Wall clock stepped by %d ms", step_ms, extra={"stepMs": step_ms})
+        epoch, scheduler = self._ownership.epoch, self._scheduler
+        if epoch is not None:
+            self._guarded(lambda: self._desk.shift_due_time(step_ms, epoch))
+        if scheduler is not None:
+            every_tick, every_renewal = self._triggers()
+            scheduler.reschedule_job(_TICK, trigger=every_tick)
+            scheduler.reschedule_job(_RENEW, trigger=every_renewal)
+        self._installed = None
+        if epoch is not None:
+            self._guarded(self._install_interval_job)
+
+    def _forget(self) -> None:
+        """Start afresh in a forked child: threads did not come along, locks must not."""
+        self._scheduler = None
+        self._threads = []
+        self._installed = None
+        self._stopping, self._attention = threading.Event(), threading.Event()
+        self._installing = threading.Lock()
+        self._desk = OwnerDesk(self._driven, self._submit)
+        self._ownership.forget()
+
+
+def _shutdown() -> RunCancelled:
+    return RunCancelled("shutdown", "the service shut down during the run")

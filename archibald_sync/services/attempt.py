@@ -1,0 +1,128 @@
+"""One attempt: extract, compare, judge, apply. Nothing is written before the judgement."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from archibald_sync.domain.delta import DeltaPlanner, Plan, sample_changes
+from archibald_sync.domain.guards import judge
+from archibald_sync.domain.models import Progress, Stage
+from archibald_sync.errors import PlanHeld, StorageBusyError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from archibald_sync.domain.guards import Objection
+    from archibald_sync.domain.models import Claim
+    from archibald_sync.domain.policy import GuardPolicy
+    from archibald_sync.domain.ports import Catalogue, Digest, History, Source, SpoolFactory
+    from archibald_sync.domain.resources import Resource
+    from archibald_sync.services.control import RunControl
+
+_PROGRESS_EVERY_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """A resource with everything that takes part in mirroring it."""
+
+    resource: Resource
+    source: Source
+    catalogue: Catalogue
+    history: History
+    guards: GuardPolicy
+    digest: Digest
+    spool: SpoolFactory
+
+
+class ProgressReporter:
+    """Keeps the progress of a session on its row, a few times a second at most."""
+
+    def __init__(self, history: History, control: RunControl, session_id: str, epoch: int) -> None:
+        """Report for ``session_id`` under ``epoch``."""
+        self._history = history
+        self._control = control
+        self._session_id = session_id
+        self._epoch = epoch
+        self._next_s = 0.0
+        self._stage: Stage | None = None
+
+    def report(self, progress: Progress) -> None:
+        """Note that the session came further; write it when it is time.
+
+        Raises:
+            RunStopped: The run must end now.
+        """
+        self._control.note_progress()
+        self._control.checkpoint()
+        is_new_stage = progress.stage != self._stage
+        if not is_new_stage and time.monotonic() < self._next_s:
+            return
+        self._stage = progress.stage
+        self._next_s = time.monotonic() + _PROGRESS_EVERY_S
+        try:
+            self._history.update_progress(self._session_id, progress, self._epoch)
+        except StorageBusyError:
+            return  # a busy neighbour costs a progress report, not the run
+
+
+def make_plan(mirror: Mirror, control: RunControl, report: Callable[[Progress], None]) -> Plan:
+    """Read one complete extract and return its plan; nothing is written to the catalogue.
+
+    Raises:
+        SourceError: The source did not deliver a complete extract.
+        RunStopped: The run must end now.
+    """
+    source, catalogue = mirror.source, mirror.catalogue
+    control.checkpoint()
+    snapshot = catalogue.snapshot(source.mapping_version)
+    planner = DeltaPlanner(
+        mirror.resource, source, snapshot, catalogue.find, mirror.digest, mirror.spool
+    )
+    items, last = 0, Progress(Stage.DOWNLOAD)
+    for page in source.pages(control):
+        control.checkpoint()
+        planner.add(page)
+        items += len(page.fingerprints)
+        last = Progress(Stage.DOWNLOAD, page.number, page.total_pages, items, page.declared_total)
+        report(last)
+    report(Progress(Stage.PLAN, last.pages, last.total_pages, items, last.total_items))
+    plan = planner.finish(mirror.guards.missing_runs_before_delete)
+    report(Progress(Stage.APPLY, last.pages, last.total_pages, items, last.total_items))
+    return plan
+
+
+def judge_plan(mirror: Mirror, plan: Plan) -> None:
+    """Let the guards judge ``plan``.
+
+    Raises:
+        PlanHeld: A guard refused it.
+    """
+    objections = judge(plan.counts, mirror.guards)
+    if objections:
+        raise PlanHeld(objections[0].guard, held_message(objections))
+
+
+def held_message(objections: list[Objection]) -> str:
+    """Return one sentence for all that speaks against a plan."""
+    reasons = "; ".join(objection.message for objection in objections)
+    return f"held, nothing was written: {reasons}"
+
+
+def plan_summary(plan: Plan) -> dict[str, object]:
+    """Return what a run keeps of its plan: counts and samples."""
+    return {
+        "counts": plan.counts,
+        "rejected": list(plan.rejected),
+        "duplicateKeys": list(plan.duplicate_keys),
+        **sample_changes(plan),
+    }
+
+
+def open_reporter(
+    mirror: Mirror, control: RunControl, claim: Claim, session_id: str
+) -> ProgressReporter:
+    """Return the reporter of a session of ``claim``."""
+    return ProgressReporter(mirror.history, control, session_id, claim.epoch)

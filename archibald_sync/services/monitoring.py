@@ -1,0 +1,239 @@
+"""What the service says about itself: computed from rows, the same from every process.
+
+A row that says "running" counts only while its owner lives; without a live owner it
+is shown as what it is, interrupted, even before anybody has corrected it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from archibald_sync.domain.models import RunOutcome, SessionStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from archibald_sync.clock import Clock
+    from archibald_sync.domain.models import (
+        OwnerLease,
+        PriorityLease,
+        SchedulerState,
+        SyncMetrics,
+    )
+    from archibald_sync.domain.ports import (
+        Catalogue,
+        History,
+        OwnerLeases,
+        PriorityLeases,
+        Schedule,
+    )
+
+_LATE, _STALE = 1, 2  # intervals overdue
+_LONG_PAUSE = 2  # intervals
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Everything that the state is derived from, read at one moment."""
+
+    now: int
+    schedule: SchedulerState
+    owner: OwnerLease | None
+    is_owner_live: bool
+    session: Mapping[str, Any] | None
+    last_run: Mapping[str, Any] | None
+    leases: list[PriorityLease]
+    times: Mapping[str, int | None]
+
+    @property
+    def is_running(self) -> bool:
+        """Return whether a live owner works on a session."""
+        return self.session is not None and self.is_owner_live
+
+    def freshness(self) -> str:
+        """Return ``fresh``, ``late`` (one interval overdue) or ``stale`` (two)."""
+        interval_ms = self.schedule.interval_minutes * 60_000
+        reference = self.times["lastSuccessAt"] or self.schedule.changed_at
+        overdue = (self.now - reference) / interval_ms - 1
+        return "stale" if overdue >= _STALE else "late" if overdue >= _LATE else "fresh"
+
+    def is_pause_long(self) -> bool:
+        """Return whether priority leases have kept the sync away for two intervals."""
+        if not self.leases or not self.schedule.is_started:
+            return False
+        paused_ms = self.now - self.leases[0].taken_at
+        return paused_ms > _LONG_PAUSE * self.schedule.interval_minutes * 60_000
+
+    def state(self) -> tuple[str, str | None]:
+        """Return the one honest state, and the reason for it in words."""
+        if not self.is_owner_live:
+            return "failing", "no process drives the schedule; is the service running?"
+        if self.is_running:
+            return "running", None
+        if self.leases:
+            return "paused", f"{self.leases[0].owner} holds a priority lease"
+        if not self.schedule.is_started:
+            return "stopped", f"stopped by {self.schedule.changed_by or 'the settings'}"
+        return self._state_at_rest()
+
+    def _state_at_rest(self) -> tuple[str, str | None]:
+        """Return the state of a started schedule on which nothing works."""
+        last = self.last_run or {"outcome": None, "detail": None}
+        if last["outcome"] == RunOutcome.HELD:
+            return "held", last["detail"]
+        if last["outcome"] == RunOutcome.FAILED:
+            return "failing", last["detail"]
+        if self.freshness() == "stale":
+            return "stale", "no successful sync for three intervals"
+        return "idle", None
+
+
+class MonitoringService:
+    """Answers questions about one resource's sync."""
+
+    def __init__(
+        self,
+        *,
+        history: History,
+        schedule: Schedule,
+        owner: OwnerLeases,
+        priority: PriorityLeases,
+        catalogue: Catalogue,
+        clock: Clock,
+    ) -> None:
+        """Read from these ports, and nothing else."""
+        self._history = history
+        self._schedule = schedule
+        self._owner = owner
+        self._priority = priority
+        self._catalogue = catalogue
+        self._clock = clock
+
+    def metrics(self) -> SyncMetrics:
+        """Return the plan's metrics over all sessions ever."""
+        return self._history.get_sync_metrics()
+
+    def history(
+        self, limit: int, before: tuple[int, str] | None = None, status: str | None = None
+    ) -> list[Mapping[str, Any]]:
+        """Return sessions, the newest first, as they truly stand."""
+        return [self._true(row) for row in self._history.sessions(limit, before, status)]
+
+    def session(self, session_id: str) -> Mapping[str, Any] | None:
+        """Return one session as it truly stands."""
+        row = self._history.session(session_id)
+        return self._true(row) if row else None
+
+    def run(self, run_id: str) -> Mapping[str, Any] | None:
+        """Return one run with its sessions."""
+        row = self._history.run(run_id)
+        if row is None:
+            return None
+        return {**row, "sessions": [self._true(s) for s in self._history.sessions_of(run_id)]}
+
+    def situation(self) -> Situation:
+        """Return how things stand now."""
+        owner = self._owner.lease()
+        last = self._history.last_runs(1, with_skipped=False)
+        return Situation(
+            now=self._clock.now_ms(),
+            schedule=self._schedule.state(),
+            owner=owner,
+            is_owner_live=owner is not None and self._owner.is_live(owner),
+            session=self._history.running_session(),
+            last_run=last[0] if last else None,
+            leases=self._priority.held(),
+            times=self._history.last_times(),
+        )
+
+    def is_quiet(self) -> bool:
+        """Return whether no sync is at work now."""
+        return self._history.running_session() is None or not self._is_owner_live()
+
+    def status(self) -> dict[str, Any]:
+        """Return the state of the sync, fit for JSON."""
+        now = self.situation()
+        state, reason = now.state()
+        return {
+            "state": state,
+            "reason": reason,
+            "freshness": now.freshness(),
+            "autoSync": "started" if now.schedule.is_started else "stopped",
+            "intervalMinutes": now.schedule.interval_minutes,
+            "nextRunAt": now.schedule.next_due_at,
+            "changedAt": now.schedule.changed_at,
+            "changedBy": now.schedule.changed_by,
+            **now.times,
+            "progress": _progress(now),
+            "lastRun": now.last_run,
+            "owner": _owner(now),
+            "priority": [_lease(lease) for lease in now.leases],
+            "isPauseLong": now.is_pause_long(),
+            "records": self._catalogue.count(),
+        }
+
+    def health(self) -> dict[str, Any]:
+        """Return what keeps the service from being ready; ready means no problem."""
+        now = self.situation()
+        problems = []
+        if not now.is_owner_live:
+            problems.append("no_owner")
+        if now.is_pause_long():
+            problems.append("paused_for_long")
+        return {
+            "isReady": now.is_owner_live,
+            "problems": problems,
+            "freshness": now.freshness(),
+            "state": now.state()[0],
+        }
+
+    def _is_owner_live(self) -> bool:
+        owner = self._owner.lease()
+        return owner is not None and self._owner.is_live(owner)
+
+    def _true(self, session: Mapping[str, Any]) -> Mapping[str, Any]:
+        if session["status"] == SessionStatus.RUNNING and not self._is_owner_live():
+            return {**session, "status": SessionStatus.INTERRUPTED.value}
+        return session
+
+
+def _progress(now: Situation) -> dict[str, Any] | None:
+    session = now.session
+    if session is None or not now.is_owner_live:
+        return None
+    return {
+        "runId": session["runId"],
+        "sessionId": session["id"],
+        "attempt": session["attempt"],
+        "stage": session["stage"],
+        "startedAt": session["startedAt"],
+        "pages": session["pagesProcessed"],
+        "totalPages": session["totalPages"],
+        "items": session["itemsProcessed"],
+        "totalItems": session["totalItems"],
+        "heartbeatAt": session["heartbeatAt"],
+    }
+
+
+def _owner(now: Situation) -> dict[str, Any] | None:
+    owner = now.owner
+    if owner is None:
+        return None
+    return {
+        "name": owner.owner,
+        "epoch": owner.epoch,
+        "isLive": now.is_owner_live,
+        "heartbeatAgeMs": max(now.now - owner.renewed_at, 0),
+        "since": owner.acquired_at,
+    }
+
+
+def _lease(lease: PriorityLease) -> dict[str, Any]:
+    return {
+        "id": lease.id,
+        "owner": lease.owner,
+        "reason": lease.reason,
+        "takenAt": lease.taken_at,
+        "expiresAt": lease.expires_at,
+    }

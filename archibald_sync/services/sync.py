@@ -1,0 +1,332 @@
+"""A run: up to three attempts with fixed waits, and the truth about how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_when_event_set,
+    wait_chain,
+    wait_fixed,
+)
+
+from archibald_sync.domain.models import (
+    Claim,
+    PlanCounts,
+    RunEnd,
+    RunOutcome,
+    RunRequest,
+    SessionEnd,
+    SessionStatus,
+    Trigger,
+)
+from archibald_sync.domain.policy import OWNER_LEASE_TTL_S
+from archibald_sync.errors import (
+    ArchibaldSyncError,
+    Fenced,
+    PlanHeld,
+    Preempted,
+    RunCancelled,
+    TransientSourceError,
+)
+from archibald_sync.logs import ComponentLogger
+from archibald_sync.services.attempt import (
+    Mirror,
+    judge_plan,
+    make_plan,
+    open_reporter,
+    plan_summary,
+)
+from archibald_sync.services.events import sync_completed, sync_failure, sync_held
+
+if TYPE_CHECKING:
+    from archibald_sync.clock import Clock
+    from archibald_sync.domain.delta import Plan
+    from archibald_sync.domain.policy import RetryPolicy, SessionLimits
+    from archibald_sync.domain.ports import OwnerLeases, PriorityLeases, Schedule, Transactions
+    from archibald_sync.services.control import RunControl
+
+_LEASE_POLL_S = 0.1
+
+
+@dataclass
+class _Work:
+    """A run while it works."""
+
+    claim: Claim
+    control: RunControl
+    attempts: int = 0
+    session_id: str | None = None
+    plan: Plan | None = None
+    counts: PlanCounts | None = None
+
+
+class SyncService:
+    """Runs the sync of one resource."""
+
+    def __init__(  # noqa: PLR0913  # its collaborators, each given once by bootstrap
+        self,
+        mirror: Mirror,
+        *,
+        transactions: Transactions,
+        schedule: Schedule,
+        owner: OwnerLeases,
+        priority: PriorityLeases,
+        retry: RetryPolicy,
+        limits: SessionLimits,
+        clock: Clock,
+    ) -> None:
+        """Keep the collaborators; nothing runs before ``claim`` and ``run``."""
+        self._mirror = mirror
+        self._history = mirror.history
+        self._transactions = transactions
+        self._schedule = schedule
+        self._owner = owner
+        self._priority = priority
+        self._retry = retry
+        self._limits = limits
+        self._clock = clock
+        self._log = ComponentLogger(mirror.resource.component)
+
+    def claim(self, request: RunRequest, epoch: int) -> Claim:
+        """Begin a run, with its first session unless a priority lease is held.
+
+        Raises:
+            SyncInProgressError: Another run is working.
+            Fenced: ``epoch`` is over.
+        """
+        return self._history.claim_run(request, epoch, with_session=not self._priority.held())
+
+    def run(self, claim: Claim, control: RunControl) -> RunEnd:
+        """Work on a claimed run until it ends; return how it did.
+
+        Only an error that nobody foresaw comes out of here, after it was recorded.
+        """
+        work = _Work(claim, control)
+        try:
+            end = self._work(work)
+        except Fenced as exc:
+            self._log.warning("Run abandoned: %s", exc, extra={"runId": claim.run_id})
+            return RunEnd(RunOutcome.INTERRUPTED, "fenced", str(exc), work.attempts)
+        self._announce(work, end)
+        return end
+
+    def supervise(self, control: RunControl) -> None:
+        """Make a run give way to leases and keep to its limits; call it several times a second."""
+        if not control.is_working:
+            return
+        if held := self._priority.held():
+            control.preempt(Preempted(f"{held[0].owner} holds a priority lease"))
+        control.enforce(self._limits)
+
+    def advance_schedule(self, epoch: int) -> None:
+        """Move the due time past now, on its grid: slots gone by are not made up for."""
+        state = self._schedule.state()
+        if state.next_due_at is None:
+            return
+        interval_ms = state.interval_minutes * 60_000
+        late_ms = self._clock.now_ms() - state.next_due_at
+        if late_ms >= 0:
+            missed = late_ms // interval_ms + 1
+            self._schedule.set_next_due(state.next_due_at + missed * interval_ms, epoch)
+
+    def _work(self, work: _Work) -> RunEnd:
+        try:
+            self._attempts(work)
+        except Fenced:
+            raise
+        except Exception as exc:  # noqa: BLE001  # the one place where any end is recorded
+            end = self._end_of(work, exc)
+            self._finish(work, end)
+            if not isinstance(exc, ArchibaldSyncError):
+                raise
+            return end
+        return RunEnd(RunOutcome.COMPLETED, attempts=work.attempts)
+
+    def _attempts(self, work: _Work) -> None:
+        enough = work.control.no_more_attempts
+        retrying = Retrying(
+            retry=retry_if_exception_type(TransientSourceError),
+            stop=stop_after_attempt(self._retry.max_attempts) | stop_when_event_set(enough),
+            wait=self._wait_s,
+            # An event that merely ends the sleep would let one more attempt begin.
+            sleep=work.control.wait,
+            before_sleep=self._log_wait,
+            reraise=True,
+        )
+        for attempt in retrying:
+            with attempt:
+                work.attempts = attempt.retry_state.attempt_number
+                self._attempt_when_quiet(work)
+
+    def _attempt_when_quiet(self, work: _Work) -> None:
+        """Make one attempt; giving way to foreground work uses none up."""
+        while True:
+            # A session that came with the claim is at work already: it gives way by
+            # ending, so that no row says "running" while it waits.
+            if work.session_id is not None or work.claim.session_id is None:
+                self._await_quiet(work.control)
+            try:
+                return self._attempt(work)
+            except Preempted as exc:
+                self._log.info("Sync gives way: %s", exc, extra={"runId": work.claim.run_id})
+
+    def _await_quiet(self, control: RunControl) -> None:
+        control.checkpoint()
+        while self._priority.held():
+            control.wait(_LEASE_POLL_S)
+
+    def _attempt(self, work: _Work) -> None:
+        claim, control = work.claim, work.control
+        is_first = work.session_id is None
+        session_id = is_first and claim.session_id
+        session_id = session_id or self._history.begin_session(claim, work.attempts)
+        work.session_id, work.plan = session_id, None
+        try:
+            with control.session():
+                report = open_reporter(self._mirror, control, claim, session_id).report
+                work.plan = make_plan(self._mirror, control, report)
+                judge_plan(self._mirror, work.plan)
+                self._apply(work, work.plan, session_id)
+        except Exception as exc:
+            self._end_session(work, exc)
+            raise
+        self._log.info("%s successful (attempt %d)", self._kind(claim), work.attempts)
+
+    def _apply(self, work: _Work, plan: Plan, session_id: str) -> None:
+        """Write plan, session, run and schedule in one transaction: all true, or none."""
+        claim = work.claim
+        counts = plan.counts
+        with self._transactions.transaction():
+            self._hold_fence(claim.epoch)
+            self._mirror.catalogue.apply(plan, session_id, claim.epoch, work.control)
+            end = SessionEnd(SessionStatus.COMPLETED, counts)
+            self._history.end_session(session_id, end, claim.epoch)
+            summary = plan_summary(plan)
+            done = RunEnd(RunOutcome.COMPLETED, attempts=work.attempts, summary=summary)
+            self._history.end_run(claim.run_id, done, claim.epoch)
+            self._advance_if_due(claim)
+            self._hold_fence(claim.epoch)
+            work.control.checkpoint()
+        work.counts = counts
+
+    def _hold_fence(self, epoch: int) -> None:
+        """Check the epoch by prolonging its lease: nobody else can while we write."""
+        if not self._owner.renew(epoch, OWNER_LEASE_TTL_S):
+            raise Fenced(f"another process owns {self._mirror.resource.name} now")
+
+    def _advance_if_due(self, claim: Claim) -> None:
+        if claim.request.trigger is not Trigger.MANUAL:
+            self.advance_schedule(claim.epoch)
+
+    def _end_session(self, work: _Work, exc: Exception) -> None:
+        if isinstance(exc, Fenced) or work.session_id is None:
+            return
+        counts = _read_only_counts(work.plan) if isinstance(exc, PlanHeld) else None
+        end = SessionEnd(_status_of(exc), counts, _code_of(exc), _sentence_of(exc))
+        self._history.end_session(work.session_id, end, work.claim.epoch)
+        fields = {"runId": work.claim.run_id, "sessionId": work.session_id, "code": end.error_code}
+        if end.status is SessionStatus.FAILED:
+            self._log.error(
+                "%s failed (attempt %d)", self._kind(work.claim), work.attempts, extra=fields
+            )
+        self._log.warning("Attempt %d: %s", work.attempts, end.error_message, extra=fields)
+
+    def _end_of(self, work: _Work, exc: Exception) -> RunEnd:
+        detail, summary = _sentence_of(exc), None
+        outcome, reason = RunOutcome.FAILED, _code_of(exc)
+        if isinstance(exc, PlanHeld):
+            outcome, summary = RunOutcome.HELD, plan_summary(work.plan) if work.plan else None
+        elif isinstance(exc, RunCancelled):
+            is_shutdown = exc.reason == "shutdown"
+            outcome = RunOutcome.INTERRUPTED if is_shutdown else RunOutcome.CANCELLED
+            reason = exc.reason
+        elif self._was_cut_short(work, exc):
+            outcome, reason = RunOutcome.CANCELLED, "stopped"
+        return RunEnd(outcome, reason, detail, work.attempts, summary)
+
+    def _was_cut_short(self, work: _Work, exc: Exception) -> bool:
+        """Return whether a stop kept a run from the attempts it had left."""
+        has_attempts_left = work.attempts < self._retry.max_attempts
+        is_told = work.control.no_more_attempts.is_set()
+        return isinstance(exc, TransientSourceError) and has_attempts_left and is_told
+
+    def _finish(self, work: _Work, end: RunEnd) -> None:
+        """Record how the run ended; a run that shut down stays due."""
+        claim = work.claim
+        with self._transactions.transaction():
+            self._history.end_run(claim.run_id, end, claim.epoch)
+            if end.reason != "shutdown":
+                self._advance_if_due(claim)
+
+    def _announce(self, work: _Work, end: RunEnd) -> None:
+        name, run_id = self._mirror.resource.name, work.claim.run_id
+        if end.outcome is RunOutcome.COMPLETED:
+            sync_completed.send(
+                name,
+                run_id=run_id,
+                session_id=work.session_id,
+                attempts=end.attempts,
+                counts=work.counts,
+            )
+            return
+        if end.outcome is RunOutcome.FAILED and end.attempts >= self._retry.max_attempts:
+            self._log.error("All retry attempts exhausted", extra={"runId": run_id})
+        signal = {RunOutcome.FAILED: sync_failure, RunOutcome.HELD: sync_held}.get(end.outcome)
+        if signal is not None:
+            signal.send(
+                name, run_id=run_id, attempts=end.attempts, code=end.reason, error=end.detail
+            )
+
+    def _wait_s(self, state: RetryCallState) -> float:
+        planned = wait_chain(*map(wait_fixed, self._retry.delays_s))(state)
+        asked = getattr(_error_of(state), "retry_after_s", None) or 0
+        return max(planned, min(asked, self._retry.retry_after_cap_s))
+
+    def _log_wait(self, state: RetryCallState) -> None:
+        wait_ms = round((state.next_action.sleep if state.next_action else 0) * 1000)
+        following, most = state.attempt_number + 1, self._retry.max_attempts
+        self._log.info("Retrying in %dms (attempt %d/%d)", wait_ms, following, most)
+
+    @staticmethod
+    def _kind(claim: Claim) -> str:
+        return "Manual sync" if claim.request.trigger is Trigger.MANUAL else "Auto-sync"
+
+
+def _error_of(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None
+
+
+def _read_only_counts(plan: Plan | None) -> PlanCounts | None:
+    """Return the counts of a plan that was not applied: it was read, and nothing else."""
+    if plan is None:
+        return None
+    return PlanCounts(extracted=plan.counts.extracted, rejected=plan.counts.rejected)
+
+
+def _status_of(exc: Exception) -> SessionStatus:
+    if isinstance(exc, PlanHeld):
+        return SessionStatus.HELD
+    if isinstance(exc, RunCancelled):
+        is_shutdown = exc.reason == "shutdown"
+        return SessionStatus.INTERRUPTED if is_shutdown else SessionStatus.CANCELLED
+    if isinstance(exc, Preempted):
+        return SessionStatus.CANCELLED
+    return SessionStatus.FAILED
+
+
+def _code_of(exc: Exception) -> str:
+    if isinstance(exc, PlanHeld | RunCancelled):
+        return exc.reason
+    return exc.code if isinstance(exc, ArchibaldSyncError) else "internal_error"
+
+
+def _sentence_of(exc: Exception) -> str:
+    if isinstance(exc, ArchibaldSyncError):
+        return str(exc)
+    return f"an unexpected error ({type(exc).__name__}); the log has its traceback"

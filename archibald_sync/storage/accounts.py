@@ -1,0 +1,92 @@
+"""Users, their roles and password hashes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from archibald_sync.domain.models import Role, User
+from archibald_sync.errors import InvalidInputError, NotFoundError
+from archibald_sync.storage.queries import load_queries
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from archibald_sync.clock import Clock
+    from archibald_sync.storage.connection import Database
+
+Q = load_queries("accounts")
+
+
+class SqliteAccounts:
+    """The users of this instance."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        """Keep users in ``database``."""
+        self._database = database
+        self._clock = clock
+
+    def add_user(self, name: str, password_hash: str, role: Role) -> User:
+        """Add a user.
+
+        Raises:
+            InvalidInputError: The name is taken, in this or another case.
+        """
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                Q["insert_user"],
+                {
+                    "name": name,
+                    "passwordHash": password_hash,
+                    "role": role,
+                    "createdAt": self._clock.now_ms(),
+                },
+            ).fetchone()
+        if row is None:
+            raise InvalidInputError("name", f"there is a user {name!r} already")
+        return _user(row)
+
+    def user(self, name: str) -> User | None:
+        """Return the user of this name, whatever its case."""
+        row = self._database.row(Q["user_by_name"], {"name": name})
+        return _user(row) if row else None
+
+    def user_by_id(self, user_id: int) -> User | None:
+        """Return the user with this id."""
+        row = self._database.row(Q["user_by_id"], {"id": user_id})
+        return _user(row) if row else None
+
+    def password_hash(self, user_id: int) -> str:
+        """Return the argon2 hash of a user's password.
+
+        Raises:
+            NotFoundError: There is no such user.
+        """
+        row = self._database.row(Q["user_by_id"], {"id": user_id})
+        if row is None:
+            raise NotFoundError(f"no user {user_id}")
+        return str(row["passwordHash"])
+
+    def set_password_hash(self, user_id: int, password_hash: str) -> None:
+        """Replace a user's password hash."""
+        self._write("set_password_hash", id=user_id, passwordHash=password_hash)
+
+    def disable_user(self, user_id: int) -> None:
+        """Disable a user for good."""
+        self._write("disable_user", id=user_id, now=self._clock.now_ms())
+
+    def users(self) -> list[User]:
+        """Return all users by name."""
+        return [_user(row) for row in self._database.rows(Q["users"])]
+
+    def _write(self, query: str, **parameters: object) -> None:
+        with self._database.transaction() as connection:
+            connection.execute(Q[query], parameters)
+
+
+def _user(row: sqlite3.Row) -> User:
+    return User(
+        id=row["id"],
+        name=row["name"],
+        role=Role(row["role"]),
+        is_disabled=row["disabledAt"] is not None,
+    )

@@ -1,0 +1,214 @@
+"""The local copy of a resource: fingerprints out, plans in.
+
+All statements are built from the resource's declaration; values are parameters.
+"""
+
+# ruff: noqa: S608  # identifiers come from declarations and are checked by `quoted`
+
+from __future__ import annotations
+
+import json
+from array import array
+from typing import TYPE_CHECKING, Any
+
+from archibald_sync.domain.delta import CatalogueSnapshot, ExistingRecord, Plan
+from archibald_sync.storage.catalogue_schema import quoted
+from archibald_sync.storage.connection import translated
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from archibald_sync.clock import Clock
+    from archibald_sync.domain.ports import Control
+    from archibald_sync.domain.resources import Resource
+    from archibald_sync.storage.connection import Database
+
+_ROWS_BETWEEN_CHECKPOINTS = 500
+
+
+class SqliteCatalogue:
+    """The catalogue of one resource."""
+
+    def __init__(self, database: Database, clock: Clock, resource: Resource) -> None:
+        """Keep the catalogue of ``resource`` in ``database``."""
+        self._database = database
+        self._clock = clock
+        self._resource = resource
+        self._table = quoted(resource.name)
+        self._key = quoted(resource.key.name)
+        self._changes = quoted(resource.change_table)
+
+    def snapshot(self, mapping_version: str) -> CatalogueSnapshot:
+        """Return the fingerprints and states of all records, as of one moment."""
+        connection = self._database.connection()
+        with translated(self._database.path):
+            # A deferred transaction: all four queries see the same moment.
+            connection.execute("BEGIN")
+            try:
+                return self._read_snapshot(connection, mapping_version)
+            finally:
+                connection.execute("COMMIT")
+
+    def find(self, keys: Sequence[str], fields: Sequence[str]) -> dict[str, ExistingRecord]:
+        """Return the records with these keys, with the values of ``fields``, by key."""
+        columns = _comma(fields)
+        rows = self._database.rows(
+            f"SELECT {self._key}, rowId, contentHash, {columns} FROM {self._table} "
+            f"WHERE {self._key} IN (SELECT value FROM json_each(:keys))",
+            {"keys": json.dumps(list(keys))},
+        )
+        return {row[0]: ExistingRecord(row[1], row[2], tuple(row)[3:]) for row in rows}
+
+    def apply(self, plan: Plan, session_id: str, epoch: int, control: Control) -> None:
+        """Write ``plan`` and its change log, signed with ``epoch``, in the open transaction.
+
+        Raises:
+            RunStopped: ``control`` ended the run; the caller rolls back.
+        """
+        with self._database.transaction() as connection:
+            writer = _PlanWriter(self, connection, session_id, epoch, self._clock.now_ms())
+            writer.write(plan, control)
+            if not plan.is_empty():
+                self._keep_mapping(connection, plan.mapping_version)
+
+    def count(self) -> Mapping[str, int]:
+        """Return how many records are active and how many are deleted."""
+        row = self._database.row(
+            "SELECT COUNT(*) FILTER (WHERE deletedAt IS NULL) AS active, "
+            f"COUNT(*) FILTER (WHERE deletedAt IS NOT NULL) AS deleted FROM {self._table}"
+        )
+        return {"active": row["active"], "deleted": row["deleted"]} if row else {}
+
+    def _read_snapshot(
+        self, connection: sqlite3.Connection, mapping_version: str
+    ) -> CatalogueSnapshot:
+        cursor = connection.cursor()
+        cursor.row_factory = None
+        table = self._table
+
+        def select(columns: str, condition: str) -> Iterable[Any]:
+            sql = f"SELECT {columns} FROM {table} WHERE {condition}"
+            return cursor.execute(sql)
+
+        known = cursor.execute(
+            "SELECT mappingVersion FROM catalogue_state WHERE resource = :resource",
+            {"resource": self._resource.name},
+        ).fetchone()
+        return CatalogueSnapshot(
+            row_by_hash=dict(select("sourceHash, rowId", "sourceHash IS NOT NULL")),
+            active=array("q", (row[0] for row in select("rowId", "deletedAt IS NULL"))),
+            deleted=frozenset(row[0] for row in select("rowId", "deletedAt IS NOT NULL")),
+            missed=dict(select("rowId, missingRuns", "deletedAt IS NULL AND missingRuns > 0")),
+            is_same_mapping=known is not None and known[0] == mapping_version,
+        )
+
+    def _keep_mapping(self, connection: sqlite3.Connection, mapping_version: str) -> None:
+        connection.execute(
+            "INSERT INTO catalogue_state (resource, mappingVersion, revision) "
+            "VALUES (:resource, :mappingVersion, 1) ON CONFLICT (resource) DO UPDATE "
+            "SET mappingVersion = excluded.mappingVersion, revision = revision + 1",
+            {"resource": self._resource.name, "mappingVersion": mapping_version},
+        )
+
+    def statements(self, fields: Sequence[str]) -> dict[str, str]:
+        """Return the statements that write a plan which delivers ``fields``."""
+        table, key, changes = self._table, self._key, self._changes
+        owned = [*map(quoted, fields), "sourceHash", "contentHash"]
+        marks = ", ".join("?" * len(owned))
+        change = f"({quoted(self._resource.change_key)}, sessionId, changeType, field, oldValue, "
+        change += "newValue, changedAt, epoch)"
+        return {
+            "create": f"INSERT INTO {table} ({', '.join(owned)}, createdAt, updatedAt) "
+            f"VALUES ({marks}, ?, ?)",
+            "update": f"UPDATE {table} SET {' = ?, '.join(owned)} = ?, updatedAt = ?, "
+            "missingRuns = 0 WHERE rowId = ?",
+            "refresh": f"UPDATE {table} SET sourceHash = ?, contentHash = ? WHERE rowId = ?",
+            "restore": f"UPDATE {table} SET deletedAt = NULL, missingRuns = 0, updatedAt = ? "
+            "WHERE rowId = ?",
+            "miss": f"UPDATE {table} SET missingRuns = missingRuns + 1 WHERE rowId = ?",
+            "delete": f"UPDATE {table} SET deletedAt = ?, updatedAt = ? WHERE rowId = ?",
+            "reappear": f"UPDATE {table} SET missingRuns = 0 WHERE rowId = ?",
+            "log": f"INSERT INTO {changes} {change} VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "log_row": f"INSERT INTO {changes} {change} "
+            f"SELECT {key}, ?, ?, NULL, NULL, NULL, ?, ? FROM {table} WHERE rowId = ?",
+        }
+
+
+class _PlanWriter:
+    """Writes one plan in the open transaction."""
+
+    def __init__(
+        self,
+        catalogue: SqliteCatalogue,
+        connection: sqlite3.Connection,
+        session_id: str,
+        epoch: int,
+        now: int,
+    ) -> None:
+        self._catalogue = catalogue
+        self._connection = connection
+        self._session_id = session_id
+        self._epoch = epoch
+        self._now = now
+
+    def write(self, plan: Plan, control: Control) -> None:
+        sql, now = self._catalogue.statements(plan.fields), self._now
+        many = self._connection.executemany
+        created = (
+            (*values, source_hash, content_hash, now, now)
+            for source_hash, content_hash, values in _checked(plan.created, control)
+        )
+        many(sql["create"], created)
+        many(sql["log"], self._created_log(plan, control))
+        updated = (
+            (*values, source_hash, content_hash, now, row_id)
+            for row_id, source_hash, content_hash, values, _ in _checked(plan.updated, control)
+        )
+        many(sql["update"], updated)
+        many(sql["log"], self._updated_log(plan, control))
+        refreshed = (
+            (source_hash, content_hash, row_id)
+            for row_id, source_hash, content_hash in _checked(plan.refreshed, control)
+        )
+        many(sql["refresh"], refreshed)
+        self._write_states(plan, sql, control)
+
+    def _write_states(self, plan: Plan, sql: Mapping[str, str], control: Control) -> None:
+        now, many = self._now, self._connection.executemany
+        many(sql["reappear"], ((row,) for row in _checked(plan.reappeared, control)))
+        many(sql["restore"], ((now, row) for row in _checked(plan.restored, control)))
+        many(sql["log_row"], self._row_log("restored", plan.restored, control))
+        many(sql["miss"], ((row,) for row in _checked(plan.missing, control)))
+        many(sql["delete"], ((now, now, row) for row in _checked(plan.deleted, control)))
+        many(sql["log_row"], self._row_log("deleted", plan.deleted, control))
+
+    def _created_log(self, plan: Plan, control: Control) -> Iterator[tuple[Any, ...]]:
+        session_id, now, epoch = self._session_id, self._now, self._epoch
+        for _, _, values in _checked(plan.created, control):
+            yield values[0], session_id, "created", None, None, None, now, epoch
+
+    def _updated_log(self, plan: Plan, control: Control) -> Iterator[tuple[Any, ...]]:
+        session_id, now, epoch = self._session_id, self._now, self._epoch
+        for _, _, _, values, changes in _checked(plan.updated, control):
+            key = values[0]
+            for field, old, new in changes:
+                yield key, session_id, "updated", field, old, new, now, epoch
+
+    def _row_log(
+        self, change_type: str, rows: Iterable[int], control: Control
+    ) -> Iterator[tuple[Any, ...]]:
+        for row in _checked(rows, control):
+            yield self._session_id, change_type, self._now, self._epoch, row
+
+
+def _checked(items: Iterable[Any], control: Control) -> Iterator[Any]:
+    """Yield ``items`` with a checkpoint every few hundred."""
+    for number, item in enumerate(items):
+        if number % _ROWS_BETWEEN_CHECKPOINTS == 0:
+            control.checkpoint()
+        yield item
+
+
+def _comma(names: Iterable[str]) -> str:
+    return ", ".join(map(quoted, names))

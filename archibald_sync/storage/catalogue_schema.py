@@ -1,0 +1,122 @@
+"""The tables of a resource's catalogue, generated from its declaration.
+
+Identifiers come from `Resource` alone, and are checked again here: nothing that
+came from outside ever becomes part of a statement.
+"""
+
+# ruff: noqa: S608  # identifiers come from declarations and are checked by `quoted`
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from archibald_sync.domain.resources import FieldType
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator, Sequence
+
+    from archibald_sync.domain.resources import Resource
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_COLUMN_TYPES = {
+    FieldType.TEXT: "TEXT",
+    FieldType.INTEGER: "INTEGER",
+    FieldType.DECIMAL: "TEXT",
+    FieldType.BOOLEAN: "INTEGER",
+    FieldType.DATETIME: "TEXT",
+}
+
+
+def quoted(identifier: str) -> str:
+    """Return an identifier of a declaration, quoted for SQL.
+
+    Raises:
+        ValueError: It is not a plain identifier.
+    """
+    if not _IDENTIFIER.fullmatch(identifier):
+        raise ValueError(f"not an identifier: {identifier!r}")
+    return f'"{identifier}"'
+
+
+def is_complete(connection: sqlite3.Connection, resource: Resource) -> bool:
+    """Return whether the tables of ``resource`` hold every declared field."""
+    return set(resource.field_names) <= _columns(connection, resource)
+
+
+def catalogue_statements(connection: sqlite3.Connection, resource: Resource) -> Iterator[str]:
+    """Yield what is missing of the tables of ``resource``: tables, columns, trigger."""
+    table = quoted(resource.name)
+    yield _create_table(resource)
+    yield _create_changes(resource)
+    yield (
+        f"CREATE INDEX IF NOT EXISTS {quoted(f'idx_{resource.change_table}_record')} "
+        f"ON {quoted(resource.change_table)}({quoted(resource.change_key)}, id)"
+    )
+    present = _columns(connection, resource)
+    for field in resource.fields:
+        if present and field.name not in present:
+            column = f"{quoted(field.name)} {_COLUMN_TYPES[field.type]}"
+            yield f"ALTER TABLE {table} ADD COLUMN {column}"
+    yield f"DROP TRIGGER IF EXISTS {quoted(f'{resource.name}_foreign_edit')}"
+    yield _create_foreign_edit_trigger(resource)
+
+
+def _columns(connection: sqlite3.Connection, resource: Resource) -> set[str]:
+    return {row[1] for row in connection.execute(f"PRAGMA table_info({quoted(resource.name)})")}
+
+
+def _create_table(resource: Resource) -> str:
+    key, *others = resource.fields
+    columns = ",\n  ".join(
+        [
+            "rowId INTEGER PRIMARY KEY AUTOINCREMENT",
+            f"{quoted(key.name)} TEXT NOT NULL UNIQUE",
+            *(f"{quoted(field.name)} {_COLUMN_TYPES[field.type]}" for field in others),
+            "sourceHash BLOB",
+            "contentHash BLOB",
+            "createdAt INTEGER NOT NULL",
+            "updatedAt INTEGER NOT NULL",
+            "missingRuns INTEGER NOT NULL DEFAULT 0",
+            "deletedAt INTEGER",
+        ]
+    )
+    return f"CREATE TABLE IF NOT EXISTS {quoted(resource.name)} (\n  {columns}\n) STRICT"
+
+
+def _create_changes(resource: Resource) -> str:
+    return (
+        f"CREATE TABLE IF NOT EXISTS {quoted(resource.change_table)} (\n"
+        "  id INTEGER PRIMARY KEY AUTOINCREMENT,\n"
+        f"  {quoted(resource.change_key)} TEXT NOT NULL,\n"
+        "  sessionId TEXT NOT NULL,\n"
+        "  changeType TEXT NOT NULL "
+        "CHECK (changeType IN ('created', 'updated', 'deleted', 'restored')),\n"
+        "  field TEXT,\n"
+        "  oldValue ANY,\n"
+        "  newValue ANY,\n"
+        "  changedAt INTEGER NOT NULL,\n"
+        "  epoch INTEGER NOT NULL\n"
+        ") STRICT"
+    )
+
+
+def _create_foreign_edit_trigger(resource: Resource) -> str:
+    """Forget the fingerprints of a row that somebody else edits.
+
+    The next run then compares the row field by field and puts it right.
+    """
+    table = quoted(resource.name)
+    watched = _comma(field.name for field in resource.fields)
+    return (
+        f"CREATE TRIGGER {quoted(f'{resource.name}_foreign_edit')} "
+        f"AFTER UPDATE OF {watched} ON {table}\n"
+        "WHEN NEW.contentHash IS OLD.contentHash AND NEW.contentHash IS NOT NULL\n"
+        f"BEGIN\n  UPDATE {table} SET sourceHash = NULL, contentHash = NULL "
+        "WHERE rowId = NEW.rowId;\nEND"
+    )
+
+
+def _comma(names: Sequence[str] | Iterator[str]) -> str:
+    return ", ".join(quoted(name) for name in names)

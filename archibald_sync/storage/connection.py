@@ -1,0 +1,250 @@
+"""Connections to one SQLite file, and the one way to write to it.
+
+One connection a process and thread, checked when it is opened. Every writer goes
+through ``transaction()``: BEGIN IMMEDIATE … COMMIT under an flock gate, which queues
+writers and keeps clear of the WAL-reset bug of SQLite before 3.51.3, where two
+connections that write or checkpoint at once can damage the file.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from archibald_sync.errors import (
+    StorageBusyError,
+    StorageCorruptError,
+    StorageError,
+    StorageFullError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_PRAGMAS = (
+    ("journal_mode", "WAL", "wal"),
+    ("synchronous", "FULL", 2),
+    ("foreign_keys", "ON", 1),
+    ("trusted_schema", "OFF", 0),
+)
+_BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR})
+_CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_GATE_FIRST_WAIT_S, _GATE_LONGEST_WAIT_S = 0.0005, 0.01
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Raise sqlite3's errors inside the block as errors of ours."""
+    try:
+        yield
+    except sqlite3.Error as exc:
+        raise _translation(exc, path) from exc
+
+
+def _translation(exc: sqlite3.Error, path: Path) -> StorageError:
+    # The low byte is the primary code; the rest only refines it.
+    primary = (getattr(exc, "sqlite_errorcode", None) or 0) & 0xFF
+    if primary in _BUSY:
+        return StorageBusyError(f"the database {path.name} is busy; try again in a moment")
+    if primary in _FULL:
+        return StorageFullError(
+            f"the database {path.name} cannot be written; "
+            "make room on the disk and check the permissions of its folder"
+        )
+    if primary in _CORRUPT:
+        return StorageCorruptError(
+            f"the file {path.name} is damaged or not a database; stop the service, put a copy "
+            "in its place (the instance folder keeps one before each migration) and start again"
+        )
+    if primary == sqlite3.SQLITE_CANTOPEN:
+        return StorageError(
+            f"the database {path.name} cannot be opened; "
+            "run `archibald-sync init`, or put the file back from a copy"
+        )
+    return StorageError(f"the database {path.name} refused a statement: {type(exc).__name__}")
+
+
+class _Local(threading.local):
+    """What one thread keeps: its connection, whose it is, and how deep it writes."""
+
+    def __init__(self) -> None:
+        self.connection: sqlite3.Connection | None = None
+        self.gate: int | None = None
+        self.identity: tuple[int, int, int] | None = None
+        self.depth = 0
+        self.data_version: int | None = None
+
+
+class Database:
+    """One SQLite file, shared by the threads and processes of this machine."""
+
+    def __init__(self, path: Path, *, busy_timeout_s: float = 5.0) -> None:
+        """Point at the file ``path``; nothing is opened before it is needed.
+
+        Args:
+            path: The database file; `create()` makes it.
+            busy_timeout_s: How long a writer queues before `StorageBusyError`.
+        """
+        self.path = path
+        self._busy_timeout_s = busy_timeout_s
+        self._gate_path = path.with_name(path.name + ".gate")
+        self._local = _Local()
+        # A forked child must neither use nor close its parent's connections.
+        self._inherited: list[object] = []
+
+    def create(self) -> None:
+        """Make the file, readable by its owner only, where there is none yet."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        for path in (self.path, self._gate_path):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+    def connection(self) -> sqlite3.Connection:
+        """Return this thread's connection, opened anew after a fork or a replaced file.
+
+        Raises:
+            StorageError: The file is missing, damaged or cannot be opened.
+        """
+        local = self._local
+        if local.connection is None or local.identity != self._identity():
+            self._drop()
+            with translated(self.path):
+                local.connection = self._open()
+            local.identity = self._identity()
+        return local.connection
+
+    def rows(self, sql: str, parameters: Any = ()) -> list[sqlite3.Row]:  # noqa: ANN401
+        """Return all rows of a reading statement."""
+        with translated(self.path):
+            return self.connection().execute(sql, parameters).fetchall()
+
+    def row(self, sql: str, parameters: Any = ()) -> sqlite3.Row | None:  # noqa: ANN401
+        """Return the first row of a reading statement, if any."""
+        with translated(self.path):
+            row: sqlite3.Row | None = self.connection().execute(sql, parameters).fetchone()
+            return row
+
+    def has_changed(self) -> bool:
+        """Return whether another connection wrote since this thread last asked."""
+        row = self.row("PRAGMA data_version")
+        version = row[0] if row else None
+        is_new = version != self._local.data_version
+        self._local.data_version = version
+        return is_new
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Write inside the block: all of it or nothing; joins this thread's open one.
+
+        Raises:
+            StorageBusyError: Others wrote for longer than ``busy_timeout_s``.
+            StorageFullError: There is no room, or the file is read-only.
+        """
+        connection, local = self.connection(), self._local
+        if local.depth:
+            yield connection
+            return
+        with self._gate(), translated(self.path):
+            connection.execute("BEGIN IMMEDIATE")
+            local.depth = 1
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            finally:
+                local.depth = 0
+                # SQLite has rolled back by itself after SQLITE_FULL; a second
+                # ROLLBACK would hide the cause.
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        self._drop()
+
+    def _identity(self) -> tuple[int, int, int]:
+        try:
+            stat = self.path.stat()
+        except OSError:
+            raise StorageError(
+                f"the database {self.path.name} is missing; "
+                "run `archibald-sync init`, or put the file back from a copy"
+            ) from None
+        return os.getpid(), stat.st_dev, stat.st_ino
+
+    def _open(self) -> sqlite3.Connection:
+        uri = f"{self.path.absolute().as_uri()}?mode=rw"
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None)
+        connection.row_factory = sqlite3.Row
+        connection.execute(f"PRAGMA busy_timeout = {int(self._busy_timeout_s * 1000)}")
+        self._ensure_wal(connection)
+        for name, wanted, expected in _PRAGMAS:
+            found = connection.execute(f"PRAGMA {name}").fetchone()[0]
+            if found != expected:
+                connection.execute(f"PRAGMA {name} = {wanted}")
+                found = connection.execute(f"PRAGMA {name}").fetchone()[0]
+            if found != expected:
+                connection.close()
+                raise StorageError(f"SQLite does not accept {name} = {wanted} here: {found!r}")
+        return connection
+
+    def _ensure_wal(self, connection: sqlite3.Connection) -> None:
+        """Switch a new file to WAL under the gate: the busy timeout does not cover this."""
+        if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            with self._gate():
+                connection.execute("PRAGMA journal_mode = WAL")
+
+    def _drop(self) -> None:
+        local = self._local
+        if local.connection is None:
+            return
+        if local.identity is not None and local.identity[0] != os.getpid():
+            self._inherited.append(local.connection)
+        else:
+            local.connection.close()
+        if local.gate is not None:
+            os.close(local.gate)
+        local.connection = local.gate = local.identity = local.data_version = None
+
+    @contextmanager
+    def _gate(self) -> Iterator[None]:
+        """Queue for the right to write, for at most the busy timeout."""
+        gate = self._open_gate()
+        deadline = time.monotonic() + self._busy_timeout_s
+        wait_s = _GATE_FIRST_WAIT_S
+        while not _try_lock(gate):
+            if time.monotonic() > deadline:
+                raise StorageBusyError(
+                    f"the database {self.path.name} is busy; try again in a moment"
+                )
+            time.sleep(wait_s)  # flock has no time-out of its own
+            wait_s = min(wait_s * 2, _GATE_LONGEST_WAIT_S)
+        try:
+            yield
+        finally:
+            fcntl.flock(gate, fcntl.LOCK_UN)
+
+    def _open_gate(self) -> int:
+        local = self._local
+        if local.gate is None:
+            try:
+                flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+                local.gate = os.open(self._gate_path, flags, 0o600)
+            except OSError as exc:
+                raise StorageFullError(
+                    f"the folder of {self.path.name} cannot be written; check its permissions"
+                ) from exc
+        return local.gate
+
+
+def _try_lock(gate: int) -> bool:
+    try:
+        fcntl.flock(gate, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

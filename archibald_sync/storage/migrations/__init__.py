@@ -1,0 +1,1 @@
+"""The schemas of our databases, as forward-only steps ``NNNN_verb_noun.sql``."""

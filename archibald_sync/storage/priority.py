@@ -1,0 +1,88 @@
+"""Priority leases, in a database of their own.
+
+An order never waits for a sync: a sync's commit may hold the main database's write
+lock for seconds, and this one never.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from archibald_sync.domain.models import PriorityLease
+from archibald_sync.errors import NotFoundError
+from archibald_sync.storage.queries import load_queries
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from archibald_sync.clock import Clock
+    from archibald_sync.storage.connection import Database
+
+Q = load_queries("priority")
+
+
+class SqlitePriorityLeases:
+    """The priority leases of this instance."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        """Keep leases in ``database``, which holds nothing else."""
+        self._database = database
+        self._clock = clock
+
+    def take(self, owner: str, reason: str, ttl_s: float) -> PriorityLease:
+        """Take a lease for ``ttl_s`` seconds."""
+        lease_id = secrets.token_urlsafe(12)
+        taken_at = self._clock.now_ms()
+        expires = self._clock.boot_ms() + int(ttl_s * 1000)
+        taken = {
+            "id": lease_id,
+            "owner": owner,
+            "reason": reason,
+            "takenAt": taken_at,
+            "expiresBootMs": expires,
+            "bootId": self._clock.boot_id(),
+        }
+        with self._database.transaction() as connection:
+            connection.execute(Q["prune"], self._now())
+            connection.execute(Q["insert"], taken)
+        return PriorityLease(lease_id, owner, reason, taken_at, self._wall(expires))
+
+    def renew(self, lease_id: str, ttl_s: float) -> PriorityLease:
+        """Prolong a lease to ``ttl_s`` seconds from now.
+
+        Raises:
+            NotFoundError: It is unknown, released or expired.
+        """
+        expires = self._clock.boot_ms() + int(ttl_s * 1000)
+        with self._database.transaction() as connection:
+            renewal = self._now() | {"id": lease_id, "expiresBootMs": expires}
+            if not connection.execute(Q["renew"], renewal).rowcount:
+                raise NotFoundError(f"no priority lease {lease_id} is held; take a new one")
+            return next(lease for lease in self.held() if lease.id == lease_id)
+
+    def release(self, lease_id: str) -> bool:
+        """End a lease; return whether it was still held."""
+        with self._database.transaction() as connection:
+            ended = connection.execute(Q["release"], self._now() | {"id": lease_id})
+            return bool(ended.rowcount)
+
+    def held(self) -> list[PriorityLease]:
+        """Return the leases in force, the oldest first."""
+        return [self._lease(row) for row in self._database.rows(Q["held"], self._now())]
+
+    def _lease(self, row: sqlite3.Row) -> PriorityLease:
+        return PriorityLease(
+            row["id"],
+            row["owner"],
+            row["reason"],
+            row["takenAt"],
+            self._wall(row["expiresBootMs"]),
+        )
+
+    def _now(self) -> dict[str, Any]:
+        return {"bootId": self._clock.boot_id(), "bootMs": self._clock.boot_ms()}
+
+    def _wall(self, boot_ms: int) -> int:
+        """Return an instant of the boot clock as wall time, for people to read."""
+        return self._clock.now_ms() + boot_ms - self._clock.boot_ms()

@@ -1,0 +1,43 @@
+"""Fixtures that all tests share: an instance of its own for each, real databases, a fake source."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from support import FakeSource, World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def source() -> FakeSource:
+    """Return a source whose records the test decides."""
+    return FakeSource()
+
+
+@pytest.fixture
+def world(tmp_path: Path, source: FakeSource) -> Iterator[World]:
+    """Return a service over real databases and ``source``; everything has ended afterwards."""
+    world = World(tmp_path, source)
+    yield world
+    world.close()
+
+
+@pytest.fixture(autouse=True)
+def _no_leaked_threads() -> Iterator[None]:
+    """Fail a test that leaves a thread of ours behind."""
+    before = set(threading.enumerate())
+    yield
+    deadline = time.monotonic() + 5
+    while (left := _left(before)) and time.monotonic() < deadline:
+        left[0].join(0.05)
+    assert not left, f"threads left behind: {left}"
+
+
+def _left(before: set[threading.Thread]) -> list[threading.Thread]:
+    return [one for one in threading.enumerate() if one not in before and not one.daemon]

@@ -1,0 +1,253 @@
+"""What tests build on: a fake source, and a world that wires real parts around it."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import xxhash
+
+from archibald_sync.clock import SystemClock
+from archibald_sync.domain.models import Page, RunRequest, Trigger
+from archibald_sync.domain.normalise import Notation
+from archibald_sync.domain.policy import GuardPolicy, RetryPolicy, SchedulePolicy, SessionLimits
+from archibald_sync.domain.resources import PRODUCTS
+from archibald_sync.scheduler.desk import Driven
+from archibald_sync.scheduler.driver import Driver
+from archibald_sync.scheduler.ownership import Ownership
+from archibald_sync.services.attempt import Mirror
+from archibald_sync.services.control import RunControl
+from archibald_sync.services.monitoring import MonitoringService
+from archibald_sync.services.priority import PriorityManager
+from archibald_sync.services.schedule import ScheduleService
+from archibald_sync.services.sync import SyncService
+from archibald_sync.storage.catalogue import SqliteCatalogue
+from archibald_sync.storage.connection import Database
+from archibald_sync.storage.history import SqliteHistory
+from archibald_sync.storage.migrate import migrate
+from archibald_sync.storage.owner import SqliteOwnerLeases
+from archibald_sync.storage.priority import SqlitePriorityLeases
+from archibald_sync.storage.schedule import SqliteSchedule
+from archibald_sync.storage.spool import FileSpool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from archibald_sync.clock import Clock
+    from archibald_sync.domain.models import Claim, RunEnd
+    from archibald_sync.domain.ports import Control
+
+FIELDS = ("id", "name", "minQty", "stopped")
+
+
+def record(number: int, **changes: object) -> dict[str, object]:
+    """Return a product as a source delivers it."""
+    key = f"{number:06d}K2"
+    return {"id": key, "name": f"H{number}.104.023", "minQty": 1, "stopped": False, **changes}
+
+
+def catalogue_of(count: int) -> list[dict[str, object]]:
+    """Return ``count`` different products."""
+    return [record(number) for number in range(1, count + 1)]
+
+
+class FakeSource:
+    """A source whose records, failures and pauses the test decides.
+
+    ``failures`` are raised one an extract, after the first page; ``pause`` is called
+    before each page with the control of the run.
+    """
+
+    notation = Notation.PLAIN
+
+    def __init__(self, page_size: int = 50) -> None:
+        """Deliver nothing but an empty extract until told otherwise."""
+        self.records: Sequence[dict[str, object]] = []
+        self.failures: list[Exception] = []
+        self.page_size = page_size
+        self.extracts = 0
+        self.pause: Callable[[Control], None] = lambda _control: None
+        self.fields: tuple[str, ...] = FIELDS
+        self.mapping_version = "1"
+        self.declared_total: int | None = None
+
+    def pages(self, control: Control) -> Iterator[Page]:
+        """Read one extract."""
+        self.extracts += 1
+        failure = self.failures.pop(0) if self.failures else None
+        records = list(self.records)
+        chunks = [
+            records[start : start + self.page_size]
+            for start in range(0, max(len(records), 1), self.page_size)
+        ]
+        for number, chunk in enumerate(chunks, start=1):
+            self.pause(control)
+            if failure is not None and number == len(chunks):
+                raise failure
+            yield self._page(number, chunk, len(chunks))
+
+    def check(self) -> str:
+        """Say that all is well."""
+        return f"{len(self.records)} records"
+
+    def _page(self, number: int, chunk: list[dict[str, object]], total_pages: int) -> Page:
+        raws = [json.dumps(one).encode() for one in chunk]
+        seed = xxhash.xxh32_intdigest(self.mapping_version.encode())
+
+        def decode(index: int) -> tuple[object, ...]:
+            return tuple(chunk[index].get(name) for name in self.fields)
+
+        return Page(
+            number,
+            [xxhash.xxh3_128_digest(raw, seed=seed) for raw in raws],
+            decode,
+            total_pages,
+            self.declared_total,
+        )
+
+
+class World:
+    """One instance with real databases, wired as bootstrap does, around a fake source."""
+
+    def __init__(
+        self,
+        folder: Path,
+        source: FakeSource,
+        *,
+        clock: Clock | None = None,
+        delays_s: tuple[float, ...] = (0.0, 0.0, 0.0),
+        max_attempts: int = 3,
+        initial_delay_s: float = 0.0,
+    ) -> None:
+        """Wire everything; nothing runs yet."""
+        self.folder = folder
+        self.source = source
+        self.clock = clock or SystemClock()
+        self.database = Database(folder / "main.sqlite3")
+        self.priority_database = Database(folder / "priority.sqlite3")
+        migrate(self.database, "main", [PRODUCTS])
+        migrate(self.priority_database, "priority")
+        clock = self.clock
+        self.history = SqliteHistory(self.database, clock, "products")
+        self.schedule = SqliteSchedule(self.database, clock, "products")
+        self.owner = SqliteOwnerLeases(self.database, clock, "products")
+        self.catalogue = SqliteCatalogue(self.database, clock, PRODUCTS)
+        self.leases = SqlitePriorityLeases(self.priority_database, clock)
+        self.monitoring = MonitoringService(
+            history=self.history,
+            schedule=self.schedule,
+            owner=self.owner,
+            priority=self.leases,
+            catalogue=self.catalogue,
+            clock=clock,
+        )
+        self.priority = PriorityManager(self.leases, self.monitoring.is_quiet)
+        self.requests = ScheduleService(self.schedule)
+        self.sync = SyncService(
+            Mirror(
+                PRODUCTS,
+                source,
+                self.catalogue,
+                self.history,
+                GuardPolicy(),
+                xxhash.xxh3_128_digest,
+                partial(FileSpool, folder),
+            ),
+            transactions=self.database,
+            schedule=self.schedule,
+            owner=self.owner,
+            priority=self.leases,
+            retry=RetryPolicy(max_attempts, delays_s),
+            limits=SessionLimits(),
+            clock=clock,
+        )
+        self._policy = SchedulePolicy(30, initial_delay_s)
+        self._drivers: list[Driver] = []
+
+    def driver(self, **options: Any) -> Driver:  # noqa: ANN401
+        """Return another process's part in driving, in this process; stopped at the end."""
+        driven = Driven(
+            PRODUCTS,
+            self.sync,
+            self.history,
+            self.schedule,
+            self.database,
+            self._policy,
+            self.clock,
+        )
+        driver = Driver(driven, Ownership(self.folder / "owner.lock", self.owner), **options)
+        self._drivers.append(driver)
+        return driver
+
+    def own(self) -> int:
+        """Become the owner without a driver; return the epoch."""
+        lease = self.owner.lease()
+        if lease is not None and self.owner.is_live(lease):
+            return lease.epoch
+        epoch = self.owner.take("test", 60, has_flock=True)
+        assert epoch is not None
+        return epoch
+
+    def claim(self, trigger: Trigger = Trigger.SCHEDULE) -> Claim:
+        """Claim a run as the owner."""
+        return self.sync.claim(RunRequest(trigger), self.own())
+
+    def run(self, control: RunControl | None = None) -> RunEnd:
+        """Run once, in this thread, as the owner."""
+        return self.sync.run(self.claim(), control or RunControl())
+
+    @contextmanager
+    def running(self, control: RunControl) -> Iterator[list[RunEnd]]:
+        """Run once in another thread; the list holds its end after the block."""
+        ends: list[RunEnd] = []
+        claim = self.claim()
+        thread = threading.Thread(target=lambda: ends.append(self.sync.run(claim, control)))
+        thread.start()
+        try:
+            yield ends
+        finally:
+            thread.join(20)
+            assert not thread.is_alive(), "the run did not end"
+
+    def sessions(self) -> list[Mapping[str, Any]]:
+        """Return all sessions, the oldest first."""
+        return self.history.sessions(1000)[::-1]
+
+    def runs(self) -> list[Mapping[str, Any]]:
+        """Return all runs, the oldest first."""
+        return self.history.last_runs(1000)[::-1]
+
+    def products(self) -> dict[str, dict[str, Any]]:
+        """Return the active products by id, delivered fields only."""
+        columns = ", ".join(FIELDS)
+        rows = self.database.rows(f"SELECT {columns} FROM products WHERE deletedAt IS NULL")  # noqa: S608
+        return {row["id"]: dict(row) for row in rows}
+
+    def changes(self) -> list[tuple[Any, ...]]:
+        """Return the change log as (id, type, field, old, new)."""
+        rows = self.database.rows(
+            "SELECT productId, changeType, field, oldValue, newValue FROM product_changes "
+            "ORDER BY id"
+        )
+        return [tuple(row) for row in rows]
+
+    def close(self) -> None:
+        """Stop all drivers and close this thread's connections."""
+        for driver in self._drivers:
+            driver.stop()
+        self.database.close()
+        self.priority_database.close()
+
+
+def wait_for(condition: Callable[[], object], timeout_s: float = 10.0) -> None:
+    """Return as soon as ``condition`` holds; fail when it does not in time."""
+    pause = threading.Event()
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        pause.wait(0.01)
