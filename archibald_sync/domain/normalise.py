@@ -112,7 +112,9 @@ def _canonical(text: str) -> str:
     plain = format(number, "f")
     if "." in plain:
         plain = plain.rstrip("0").rstrip(".")
-    return "0" if plain in {"-0", ""} else plain
+    if not _PLAIN_NUMBER.fullmatch(plain):
+        raise ValueError(f"expected a number of at most {_MAX_DIGITS} digits on either side")
+    return "0" if plain == "-0" else plain
 
 
 def _boolean(value: object, _notation: Notation) -> Value:

@@ -119,6 +119,10 @@ class Driver:
             thread.start()
             self._threads.append(thread)
 
+    def scheduler_job_ids(self) -> list[str]:
+        """Return the ids of the scheduler's jobs, sorted."""
+        return sorted(job.id for job in self._scheduler.get_jobs()) if self._scheduler else []
+
     def request_stop(self) -> None:
         """Begin to stop without waiting; fit for a signal handler."""
         self._stopping.set()

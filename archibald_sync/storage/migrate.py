@@ -73,8 +73,14 @@ def keep_copy(database: Database) -> None:
     version = _version(database)
     target = database.path.with_name(f"{database.path.name}.v{version:04d}.bak")
     target.unlink(missing_ok=True)
-    with translated(target), closing(sqlite3.connect(target)) as copy:
-        database.connection().backup(copy)
+    # A connection of its own: one that is writing cannot be copied from.
+    source = f"{database.path.absolute().as_uri()}?mode=ro"
+    with (
+        translated(target),
+        closing(sqlite3.connect(source, uri=True)) as original,
+        closing(sqlite3.connect(target)) as copy,
+    ):
+        original.backup(copy)
     target.chmod(0o600)
 
 

@@ -1,0 +1,135 @@
+"""`sync`: one run in the foreground, here or in the service that owns the resource."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from archibald_sync import logs
+from archibald_sync.bootstrap import build_driver
+from archibald_sync.cli.exits import OUTCOMES, ExitCode
+from archibald_sync.cli.instance import (
+    has_terminal,
+    opened_services,
+    requester,
+    resource_option,
+)
+from archibald_sync.cli.output import plain, seconds
+from archibald_sync.cli.progress import RunProgress
+from archibald_sync.domain.models import IntentState, RunOutcome
+from archibald_sync.domain.policy import OWNER_LEASE_TTL_S
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from archibald_sync.bootstrap import ResourceServices
+    from archibald_sync.scheduler.driver import Driver
+
+    Run = Mapping[str, Any]
+
+_POLL_S = 0.2
+# A stopped process keeps its lease until that runs out; then we are the owner.
+_OWNER_WAIT_S = OWNER_LEASE_TTL_S + 10
+
+
+@click.command()
+@resource_option
+@click.option("--no-progress", is_flag=True, help="Draw no progress bar.")
+def sync(resource: str, *, no_progress: bool) -> None:
+    """Run one sync in the foreground.
+
+    Where a service owns the resource it does the work, and this command follows it; a
+    run that is at work already is followed, too. Ctrl-C ends a run of this process; it
+    does not end one of the service.
+
+    The exit code tells the outcome: 0 completed, 1 failed, 3 held, 4 cancelled or
+    interrupted, 5 nobody took it on.
+    """
+    with opened_services() as services, _terminable():
+        logs.configure(services.settings.log_format)
+        asked = services.resources[resource]
+        driver = build_driver(services, asked.resource, has_schedule=False)
+        driver.start()
+        try:
+            run_id = _ask(asked)
+            run = _follow(asked, driver, run_id, has_bar=has_terminal() and not no_progress)
+        finally:
+            driver.stop()
+        # A run that we broke off has its outcome only now.
+        _finish(asked.monitoring.run(run_id) or run)
+
+
+def _ask(asked: ResourceServices) -> str:
+    """Ask for a run; return its id, or that of the run which is at work already."""
+    intent = asked.schedule.run_now(requester())
+    if intent.state is IntentState.PENDING:
+        click.echo("Waiting for the owner to answer …", err=True)
+        intent = asked.schedule.answer(intent, _OWNER_WAIT_S)
+    result = intent.result or {}
+    if "runId" not in result:
+        click.echo("skipped: no process took the run on", err=True)
+        sys.exit(ExitCode.NOT_DONE)
+    run_id = str(result["runId"])
+    if intent.state is IntentState.REJECTED:
+        click.echo(f"Run {run_id} is at work already; following it.", err=True)
+    return run_id
+
+
+def _follow(asked: ResourceServices, driver: Driver, run_id: str, *, has_bar: bool) -> Run:
+    """Return the run when it has ended, or as it stands when somebody interrupts."""
+    shown = RunProgress() if has_bar else nullcontext()
+    with shown as bar:
+        if bar is not None:
+            # Log lines go through the bar's own stream now, and stand above it.
+            logs.configure("text")
+        try:
+            return _until_ended(asked, run_id, bar.show if bar else lambda _run: None)
+        except KeyboardInterrupt:
+            if not driver.is_owner:
+                click.echo(f"No longer following; run {run_id} goes on in the service.", err=True)
+                sys.exit(ExitCode.CANCELLED)
+            click.echo("Ending the run …", err=True)
+            return asked.monitoring.run(run_id) or {}
+
+
+def _until_ended(asked: ResourceServices, run_id: str, show: Callable[[Run], None]) -> Run:
+    pause = threading.Event()
+    while True:
+        run = asked.monitoring.run(run_id)
+        if run is not None:
+            show(run)
+            if run["outcome"] is not None:
+                return run
+        pause.wait(_POLL_S)
+
+
+def _finish(run: Run) -> None:
+    """Say how the run ended, in words and with the exit code."""
+    outcome = RunOutcome(run["outcome"] or RunOutcome.INTERRUPTED)
+    if outcome is RunOutcome.COMPLETED:
+        click.echo(f"completed: {_counts(run['sessions'][-1])}")
+        return
+    click.echo(f"{outcome}: {plain(run['detail'] or run['reason'])}", err=True)
+    sys.exit(OUTCOMES[outcome])
+
+
+def _counts(session: Run) -> str:
+    names = ("Created", "Updated", "Deleted", "Restored", "Unchanged", "Rejected")
+    counts = [f"{session[f'items{name}'] or 0} {name.lower()}" for name in names]
+    took = seconds(session["completedAt"] - session["startedAt"])
+    return f"{session['itemsProcessed']} read, {', '.join(counts)}, in {took}"
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM inside the block be what Ctrl-C is."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

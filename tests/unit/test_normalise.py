@@ -1,0 +1,148 @@
+"""Values are read by the declared type of their field, and refused when they do not fit."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archibald_sync.domain.normalise import (
+    Normaliser,
+    Notation,
+    Value,
+    ValueRejectedError,
+    comparable,
+    fold,
+    is_same,
+)
+from archibald_sync.domain.resources import Field, FieldType
+
+PLAIN, ITALIAN = Notation.PLAIN, Notation.ITALIAN
+
+
+def read(kind: str, value: object, notation: Notation = PLAIN) -> Value:
+    """Return one value as a field of ``kind`` keeps it."""
+    return Normaliser([Field("f", FieldType(kind), "")], notation).values([value])[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "notation", "value", "expected"),
+    [
+        ("text", PLAIN, "179.204. 1", "179.204. 1"),
+        ("text", PLAIN, "4.691", "4.691"),
+        ("text", ITALIAN, "4.691", "4.691"),
+        ("text", PLAIN, "", ""),
+        ("text", PLAIN, None, None),
+        ("text", PLAIN, "a\u00a0b\u200e", "a\u00a0b\u200e"),
+        ("integer", PLAIN, 5, 5),
+        ("integer", PLAIN, 5.0, 5),
+        ("integer", PLAIN, " 7 ", 7),
+        ("integer", PLAIN, "", None),
+        ("integer", ITALIAN, "1.000", 1000),
+        ("decimal", PLAIN, 234.59, "234.59"),
+        ("decimal", PLAIN, "1000.50", "1000.5"),
+        ("decimal", PLAIN, -0.0, "0"),
+        ("decimal", PLAIN, 1e3, "1000"),
+        ("decimal", ITALIAN, "1.000,00", "1000"),
+        ("decimal", ITALIAN, "234,59", "234.59"),
+        ("decimal", ITALIAN, "(360,65)", "-360.65"),
+        ("decimal", ITALIAN, "360,65-", "-360.65"),
+        ("decimal", ITALIAN, "-360,65", "-360.65"),
+        ("decimal", ITALIAN, "1000", "1000"),
+        ("boolean", PLAIN, True, 1),
+        ("boolean", PLAIN, 0, 0),
+        ("boolean", ITALIAN, "Sì", 1),
+        ("boolean", ITALIAN, "No", 0),
+        ("boolean", PLAIN, "", None),
+        ("datetime", PLAIN, "2024-01-31T10:00:00", "2024-01-31T10:00:00"),
+        ("datetime", PLAIN, "2024-01-31 10:00:00", "2024-01-31T10:00:00"),
+        ("datetime", ITALIAN, "31/01/2024 10:00:00", "2024-01-31T10:00:00"),
+        ("datetime", PLAIN, "", None),
+    ],
+)
+def test_fitting_values(kind: str, notation: Notation, value: object, expected: object) -> None:
+    """A value that fits is kept in one canonical form."""
+    assert read(kind, value, notation) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "notation", "value"),
+    [
+        ("text", PLAIN, 5),
+        ("text", PLAIN, "a\x00b"),
+        ("text", PLAIN, "a\ud800b"),
+        ("integer", PLAIN, 5.5),
+        ("integer", PLAIN, 2**63),
+        ("integer", PLAIN, True),
+        ("decimal", PLAIN, "1.000,00"),
+        ("decimal", PLAIN, "1,5"),
+        ("decimal", PLAIN, float("nan")),
+        ("decimal", PLAIN, float("inf")),
+        ("decimal", PLAIN, 1e300),
+        ("decimal", PLAIN, "9" * 200),
+        ("decimal", PLAIN, 10**100),
+        ("decimal", PLAIN, "\u0661"),
+        ("decimal", PLAIN, {}),
+        ("decimal", ITALIAN, "1.00,5"),
+        ("decimal", ITALIAN, "234.59"),
+        ("decimal", ITALIAN, "()"),
+        ("boolean", PLAIN, "maybe"),
+        ("boolean", PLAIN, 2),
+        ("datetime", PLAIN, "31/02/2024 10:00:00"),
+        ("datetime", PLAIN, "2024-02-31T10:00:00"),
+        ("datetime", ITALIAN, "31/02/2024 10:00:00"),
+        ("datetime", ITALIAN, "2024-01-31T10:00:00"),
+        ("datetime", PLAIN, 17),
+    ],
+)
+def test_misfits_are_refused_with_a_reason(kind: str, notation: Notation, value: object) -> None:
+    """A value that does not fit is refused, naming field, value and what was expected."""
+    with pytest.raises(ValueRejectedError) as refusal:
+        read(kind, value, notation)
+
+    assert refusal.value.field == "f"
+    assert refusal.value.reason.startswith("expected")
+    assert len(refusal.value.value) <= 80
+
+
+@given(st.decimals(min_value=-(10**15), max_value=10**15, places=2))
+def test_italian_and_plain_numbers_mean_the_same(number: Decimal) -> None:
+    """A number printed the Italian way is kept as the number printed plainly."""
+    plain = f"{number:f}"
+    italian = f"{abs(number):,.2f}".translate(str.maketrans(",.", ".,"))
+    signed = f"({italian})" if number < 0 else italian
+
+    assert read("decimal", signed, ITALIAN) == read("decimal", plain)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False, width=32))
+def test_canonical_numbers_are_stable(number: float) -> None:
+    """Reading what is kept gives what is kept, and loses no digit."""
+    try:
+        kept = read("decimal", number)
+    except ValueRejectedError:
+        return
+
+    assert read("decimal", kept) == kept
+    assert Decimal(str(kept)) == Decimal(repr(number))
+
+
+@given(st.lists(st.one_of(st.none(), st.integers(), st.text()), min_size=1, max_size=5))
+def test_comparable_bytes_tell_contents_apart(values: list[Value]) -> None:
+    """Folding changes nothing that matters: the bytes of folded values are the same."""
+    values = [v.replace("\x00", "") if isinstance(v, str) else v for v in values]
+    values = [v.encode(errors="ignore").decode() if isinstance(v, str) else v for v in values]
+    folded = [fold(v) if isinstance(v, str) else v for v in values]
+
+    assert comparable(values) == comparable(folded)
+    assert comparable([*values, None]) != comparable([*values, ""])
+
+
+def test_inner_space_does_not_count_as_a_change() -> None:
+    """Text is compared with its spaces folded; other values as they are."""
+    assert is_same("179.204. 1", "179.204.  1 ")
+    assert not is_same("a", "b")
+    assert not is_same(None, "")
+    assert is_same(1, 1)
