@@ -423,6 +423,7 @@ def test_priority_leases_are_counted_and_expire(tmp_path: Path) -> None:
     clock = SteppedClock()
     world = World(tmp_path, None, clock=clock)  # type: ignore[arg-type]
     first = world.leases.take("ada", "order", 60)
+    clock.wall += 1
     second = world.leases.take("bob", "order", 30)
     assert [lease.owner for lease in world.leases.held()] == ["ada", "bob"]
 
