@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict, replace
 
 import click
@@ -50,7 +51,7 @@ def user() -> None:
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 def add(name: str, role: str, *, password_stdin: bool) -> None:
     """Add a user; a generated password is printed once."""
-    given = click.get_text_stream("stdin").readline().rstrip("\r\n") if password_stdin else None
+    given = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
     with opened_services() as services:
         added, password = services.accounts.add_user(name, Role(role), given)
     click.echo(f"Added {added.role} {added.name}.")

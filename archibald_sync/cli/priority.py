@@ -89,7 +89,7 @@ def list_leases(*, as_json: bool) -> None:
 def _run(command: Sequence[str]) -> int:
     """Run ``command`` and return its exit code as a shell would."""
     children: list[subprocess.Popen[bytes]] = []
-    with _passing_signals_to(children):
+    with passing_signals_to(children):
         try:
             child = subprocess.Popen(command)  # noqa: S603  # the operator's own command
         except FileNotFoundError:
@@ -104,7 +104,7 @@ def _run(command: Sequence[str]) -> int:
 
 
 @contextmanager
-def _passing_signals_to(children: Sequence[subprocess.Popen[bytes]]) -> Iterator[None]:
+def passing_signals_to(children: Sequence[subprocess.Popen[bytes]]) -> Iterator[None]:
     """Pass signals inside the block on to the child, so that it decides when to end."""
 
     def handle(number: int, _frame: FrameType | None) -> None:

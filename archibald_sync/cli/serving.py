@@ -9,10 +9,12 @@ import signal
 import subprocess
 import sys
 import threading
+import tomllib
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
 
@@ -53,8 +55,8 @@ def serve(*, demo: bool, bind: str | None, workers: str | None, threads: str | N
     _require_usable(settings)
     if demo:
         environment["ARCHIBALD_SOURCE"] = str(settings.source)
-        click.echo(_start_demo_erp())
-        click.echo(_welcome(environment.get(_BIND, _DEFAULT_BIND)))
+        click.echo(_start_demo_erp(_port_of(settings.source)))
+        click.echo(welcome(environment.get(_BIND, _DEFAULT_BIND)))
     sys.stdout.flush()
     application = "archibald_sync.app:create_app()"
     options = ["-m", "gunicorn", "-c", "python:archibald_sync.serving", application]
@@ -123,8 +125,14 @@ def _demo_source() -> Path:
     return Path(str(resources.files("archibald_sync.demo") / "source.toml"))
 
 
-def _start_demo_erp() -> str:
-    """Start the demo ERP, and return what it says about itself when it listens.
+def _port_of(source: Path) -> int:
+    """Return the port that the first resource of a ``source.toml`` is read from."""
+    tables = tomllib.loads(source.read_text("utf-8"))
+    return urlsplit(tables[next(iter(RESOURCES))]["url"]).port or 0
+
+
+def _start_demo_erp(port: int) -> str:
+    """Start the demo ERP on ``port``; return what it says about itself when it listens.
 
     It lives for as long as the pipe to its standard input: we keep our end open
     through the exec, and the system closes it however this process or its workers end.
@@ -132,7 +140,7 @@ def _start_demo_erp() -> str:
     ours, theirs = _pipe_that_survives_exec()
     command = [sys.executable, "-m", "archibald_sync.cli", "demo-erp", "--until-stdin-ends"]
     child = subprocess.Popen(  # noqa: S603  # our own command
-        command,
+        [*command, "--port", str(port)],
         stdin=theirs,
         stdout=subprocess.PIPE,
         text=True,
@@ -154,7 +162,7 @@ def _pipe_that_survives_exec() -> tuple[int, int]:
     return writing, reading
 
 
-def _welcome(bind: str) -> str:
+def welcome(bind: str) -> str:
     """Return the address of the service, and commands that are ready to be used."""
     address = _ADDRESS.fullmatch(bind)
     if address is None:
@@ -164,12 +172,12 @@ def _welcome(bind: str) -> str:
     return (
         f"Service: {url}   (API: {url}/api/docs)\n"
         "Try, from this folder in another terminal:\n"
-        f"  JWT_TOKEN=$({_own_command()} token --user admin)\n"
+        f"  JWT_TOKEN=$({own_command()} token --user admin)\n"
         f'  curl -H "Authorization: Bearer $JWT_TOKEN" {url}/api/products/sync/metrics'
     )
 
 
-def _own_command() -> str:
+def own_command() -> str:
     """Return how the operator can call this very command: short where that is certain."""
     script = Path(sys.argv[0]).absolute()
     found = shutil.which("archibald-sync")

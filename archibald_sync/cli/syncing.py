@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from archibald_sync.bootstrap import ResourceServices
-    from archibald_sync.scheduler.driver import Driver
 
     Run = Mapping[str, Any]
 
@@ -54,14 +53,20 @@ def sync(resource: str, *, no_progress: bool) -> None:
         logs.configure(services.settings.log_format)
         asked = services.resources[resource]
         driver = build_driver(services, asked.resource, has_schedule=False)
-        driver.start()
+        run_id = None
         try:
+            driver.start()
             run_id = _ask(asked)
-            run = _follow(asked, driver, run_id, has_bar=has_terminal() and not no_progress)
+            _follow(asked, run_id, has_bar=has_terminal() and not no_progress)
+        except KeyboardInterrupt:
+            if run_id and not driver.is_owner:
+                click.echo("No longer following; the run goes on in the service.", err=True)
+                sys.exit(ExitCode.CANCELLED)
+            click.echo("Ending the run …", err=True)
         finally:
             driver.stop()
         # A run that we broke off has its outcome only now.
-        _finish(asked.monitoring.run(run_id) or run)
+        _finish(asked.monitoring.run(run_id) if run_id else None)
 
 
 def _ask(asked: ResourceServices) -> str:
@@ -72,7 +77,7 @@ def _ask(asked: ResourceServices) -> str:
         intent = asked.schedule.answer(intent, _OWNER_WAIT_S)
     result = intent.result or {}
     if "runId" not in result:
-        click.echo("skipped: no process took the run on", err=True)
+        click.echo("skipped: no process has taken the run on", err=True)
         sys.exit(ExitCode.NOT_DONE)
     run_id = str(result["runId"])
     if intent.state is IntentState.REJECTED:
@@ -80,36 +85,34 @@ def _ask(asked: ResourceServices) -> str:
     return run_id
 
 
-def _follow(asked: ResourceServices, driver: Driver, run_id: str, *, has_bar: bool) -> Run:
-    """Return the run when it has ended, or as it stands when somebody interrupts."""
+def _follow(asked: ResourceServices, run_id: str, *, has_bar: bool) -> None:
+    """Return when the run has ended; show how far it is until then."""
     shown = RunProgress() if has_bar else nullcontext()
     with shown as bar:
-        if bar is not None:
-            # Log lines go through the bar's own stream now, and stand above it.
-            logs.configure("text")
-        try:
-            return _until_ended(asked, run_id, bar.show if bar else lambda _run: None)
-        except KeyboardInterrupt:
-            if not driver.is_owner:
-                click.echo(f"No longer following; run {run_id} goes on in the service.", err=True)
-                sys.exit(ExitCode.CANCELLED)
-            click.echo("Ending the run …", err=True)
-            return asked.monitoring.run(run_id) or {}
+        if bar is None:
+            _until_ended(asked, run_id, lambda _run: None)
+            return
+        # Log lines go through the bar's own stream now, and stand above it.
+        logs.configure("text")
+        _until_ended(asked, run_id, bar.show)
 
 
-def _until_ended(asked: ResourceServices, run_id: str, show: Callable[[Run], None]) -> Run:
+def _until_ended(asked: ResourceServices, run_id: str, show: Callable[[Run], None]) -> None:
     pause = threading.Event()
     while True:
         run = asked.monitoring.run(run_id)
         if run is not None:
             show(run)
             if run["outcome"] is not None:
-                return run
+                return
         pause.wait(_POLL_S)
 
 
-def _finish(run: Run) -> None:
-    """Say how the run ended, in words and with the exit code."""
+def _finish(run: Run | None) -> None:
+    """Say how the run ended, in words and with the exit code; None: none is known."""
+    if run is None:
+        click.echo("interrupted: before the owner had answered", err=True)
+        sys.exit(ExitCode.CANCELLED)
     outcome = RunOutcome(run["outcome"] or RunOutcome.INTERRUPTED)
     if outcome is RunOutcome.COMPLETED:
         click.echo(f"completed: {_counts(run['sessions'][-1])}")

@@ -6,7 +6,7 @@ is shown as what it is, interrupted, even before anybody has corrected it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from archibald_sync.domain.models import RunOutcome, SessionStatus
@@ -111,8 +111,11 @@ class MonitoringService:
         self._clock = clock
 
     def metrics(self) -> SyncMetrics:
-        """Return the plan's metrics over all sessions ever."""
-        return self._history.get_sync_metrics()
+        """Return the plan's metrics over all sessions ever; the last status as it truly stands."""
+        metrics = self._history.get_sync_metrics()
+        if metrics.last_sync_status == SessionStatus.RUNNING and not self._is_owner_live():
+            return replace(metrics, last_sync_status=SessionStatus.INTERRUPTED.value)
+        return metrics
 
     def history(
         self, limit: int, before: tuple[int, str] | None = None, status: str | None = None
@@ -130,19 +133,21 @@ class MonitoringService:
         row = self._history.run(run_id)
         if row is None:
             return None
-        return {**row, "sessions": [self._true(s) for s in self._history.sessions_of(run_id)]}
+        sessions = [self._true(session) for session in self._history.sessions_of(run_id)]
+        return {**_true_run(row, is_owner_live=self._is_owner_live()), "sessions": sessions}
 
     def situation(self) -> Situation:
         """Return how things stand now."""
         owner = self._owner.lease()
+        is_owner_live = owner is not None and self._owner.is_live(owner)
         last = self._history.last_runs(1, with_skipped=False)
         return Situation(
             now=self._clock.now_ms(),
             schedule=self._schedule.state(),
             owner=owner,
-            is_owner_live=owner is not None and self._owner.is_live(owner),
+            is_owner_live=is_owner_live,
             session=self._history.running_session(),
-            last_run=last[0] if last else None,
+            last_run=_true_run(last[0], is_owner_live=is_owner_live) if last else None,
             leases=self._priority.held(),
             times=self._history.last_times(),
         )
@@ -196,6 +201,12 @@ class MonitoringService:
         if session["status"] == SessionStatus.RUNNING and not self._is_owner_live():
             return {**session, "status": SessionStatus.INTERRUPTED.value}
         return session
+
+
+def _true_run(run: Mapping[str, Any], *, is_owner_live: bool) -> Mapping[str, Any]:
+    if run["outcome"] is None and not is_owner_live:
+        return {**run, "outcome": RunOutcome.INTERRUPTED.value}
+    return run
 
 
 def _progress(now: Situation) -> dict[str, Any] | None:

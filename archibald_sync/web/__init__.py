@@ -1,0 +1,36 @@
+"""HTTP: routes, schemas, permissions and errors.
+
+It owns what the API looks like from outside. It knows neither SQL nor sources nor
+how the services were put together: it is handed them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from archibald_sync.web import auth, context, errors, health, priority, provider, security, sync
+from archibald_sync.web.openapi import make_api
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from archibald_sync.web.context import Services
+
+MAX_BODY_BYTES = 64 * 1024
+
+
+def init_app(app: Flask, services: Services) -> None:
+    """Add the API to ``app``, over ``services``."""
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    # A preflight would be answered without asking who is there.
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    app.json = provider.OrjsonProvider(app)
+    context.init_app(app, services)
+    security.init_app(app, services.settings.jwt_secret_key)
+    api = make_api(app)
+    for one in services.resources.values():
+        name = one.resource.name
+        api.register_blueprint(sync.bp, name=name, url_prefix=f"/api/{name}/sync")
+    for bp in (priority.bp, auth.bp, health.bp):
+        api.register_blueprint(bp)
+    errors.init_app(app)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pytest
 from rich.console import Console
 
 from archibald_sync.cli.output import echo_pairs, echo_table, instant, plain, seconds
 from archibald_sync.cli.progress import RunProgress
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def test_text_from_outside_cannot_steer_the_terminal() -> None:

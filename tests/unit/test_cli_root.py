@@ -30,10 +30,10 @@ def test_version() -> None:
 
 def test_unknown_command_is_wrong_usage() -> None:
     """A command that does not exist is named."""
-    result = CliRunner().invoke(cli, ["snyc"])
+    result = CliRunner().invoke(cli, ["nothing"])
 
     assert result.exit_code == ExitCode.USAGE
-    assert "snyc" in result.stderr
+    assert "nothing" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,9 @@ def test_every_outcome_has_its_exit_code() -> None:
 
 def test_system_errors_are_named_with_their_file() -> None:
     """What the system refused is told in a sentence, not as a Python value."""
-    assert message(PermissionError(13, "Permission denied", "/var/x")) == "/var/x: Permission denied"
+    assert (
+        message(PermissionError(13, "Permission denied", "/var/x")) == "/var/x: Permission denied"
+    )
     assert message(OSError(28, "No space left on device")) == "No space left on device"
 
 

@@ -1,0 +1,100 @@
+"""What a request works with: the services, its own id, the headers of each answer.
+
+The services are described here as far as the API uses them, so that nothing in this
+package needs to know who made them.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import TYPE_CHECKING, Protocol
+
+from flask import current_app, g, request
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from flask import Flask, Response
+
+    from archibald_sync.config import Settings
+    from archibald_sync.domain.resources import Resource
+    from archibald_sync.services.accounts import AccountService
+    from archibald_sync.services.monitoring import MonitoringService
+    from archibald_sync.services.priority import PriorityManager
+    from archibald_sync.services.schedule import ScheduleService
+
+EXTENSION = "archibald_sync.web"
+
+_REQUEST_ID_HEADER = "X-Request-ID"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+class ResourceServices(Protocol):
+    """What can be asked about one resource, and of its owner."""
+
+    @property
+    def resource(self) -> Resource:
+        """Return the declaration of the resource."""
+
+    @property
+    def schedule(self) -> ScheduleService:
+        """Return whom to ask for start, stop and run."""
+
+    @property
+    def monitoring(self) -> MonitoringService:
+        """Return whom to ask how things stand."""
+
+
+class Services(Protocol):
+    """Everything that the API is built on."""
+
+    @property
+    def settings(self) -> Settings:
+        """Return the settings of this process."""
+
+    @property
+    def resources(self) -> Mapping[str, ResourceServices]:
+        """Return the services of each resource by its name."""
+
+    @property
+    def accounts(self) -> AccountService:
+        """Return whom to ask about users."""
+
+    @property
+    def priority(self) -> PriorityManager:
+        """Return whom to ask about priority leases."""
+
+
+def init_app(app: Flask, services: Services) -> None:
+    """Keep ``services`` for the requests of ``app``, and finish each of its answers."""
+    app.extensions[EXTENSION] = services
+    app.after_request(_finish)
+
+
+def services() -> Services:
+    """Return the services of the current application."""
+    found: Services = current_app.extensions[EXTENSION]
+    return found
+
+
+def request_id() -> str:
+    """Return the id of this request: the client's, if it is a short token, else our own."""
+    if "request_id" not in g:
+        given = request.headers.get(_REQUEST_ID_HEADER, "")
+        g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
+    found: str = g.request_id
+    return found
+
+
+def _finish(response: Response) -> Response:
+    response.headers[_REQUEST_ID_HEADER] = request_id()
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response

@@ -1,0 +1,112 @@
+"""What each error means in HTTP: the only place that knows.
+
+An answer says what the caller can do about it, and never what the exception, the
+database or the file system said.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flask import request
+from werkzeug.exceptions import HTTPException
+
+from archibald_sync.errors import (
+    AuthError,
+    InvalidInputError,
+    NotFoundError,
+    StorageBusyError,
+    StorageError,
+    StorageFullError,
+    SyncInProgressError,
+)
+from archibald_sync.logs import ComponentLogger
+from archibald_sync.web.context import request_id
+from archibald_sync.web.problems import problem
+
+if TYPE_CHECKING:
+    from flask import Flask, Response
+
+_log = ComponentLogger("API")
+
+_STORAGE: dict[type[StorageError], tuple[int, str]] = {
+    StorageBusyError: (2, "the database is busy; try again in a moment"),
+    StorageFullError: (30, "nothing can be written now: no room, or no permission"),
+    StorageError: (60, "the database cannot be used now; the log says why"),
+}
+_BODY = "body"
+
+
+def init_app(app: Flask) -> None:
+    """Answer every error of ``app`` as a problem."""
+    app.register_error_handler(InvalidInputError, _invalid_input)
+    app.register_error_handler(AuthError, _unauthorized)
+    app.register_error_handler(NotFoundError, _not_found)
+    app.register_error_handler(SyncInProgressError, _in_progress)
+    app.register_error_handler(StorageError, _storage)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _unforeseen)
+
+
+def _invalid_input(error: InvalidInputError) -> Response:
+    message = str(error).removeprefix(f"{error.field}: ")
+    return _invalid({error.field: [message]})
+
+
+def _invalid(errors: dict[str, list[str]]) -> Response:
+    """Return the problem of a request whose fields are wrong, each with what is wrong."""
+    detail = "; ".join(f"{field}: {', '.join(texts)}" for field, texts in errors.items())
+    return problem(400, InvalidInputError.code, detail, field=next(iter(errors)), errors=errors)
+
+
+def _unauthorized(error: AuthError) -> Response:
+    return problem(401, error.code, str(error), headers={"WWW-Authenticate": "Bearer"})
+
+
+def _not_found(error: NotFoundError) -> Response:
+    return problem(404, error.code, str(error))
+
+
+def _in_progress(error: SyncInProgressError) -> Response:
+    return problem(409, error.code, str(error), runId=error.run_id)
+
+
+def _storage(error: StorageError) -> Response:
+    _log.warning("%s", error, extra={"code": error.code, "requestId": request_id()})
+    retry_after_s, detail = next(
+        meaning for kind, meaning in _STORAGE.items() if isinstance(error, kind)
+    )
+    return problem(503, error.code, detail, headers={"Retry-After": str(retry_after_s)})
+
+
+def _http(error: HTTPException) -> Response:
+    """Keep what Flask and webargs answer, in our shape."""
+    data = getattr(error, "data", None) or {}
+    if "messages" in data:
+        return _invalid(_by_field(data))
+    headers = {key: value for key, value in error.get_headers() if key != "Content-Type"}
+    code = error.name.lower().replace(" ", "_")
+    detail = error.description or error.name
+    status = error.code or 500  # Flask itself answers those without a code
+    return problem(status, code, detail, headers=headers, is_ours=False)
+
+
+def _by_field(data: dict[str, Any]) -> dict[str, list[str]]:
+    """Return the errors that webargs found, by field; a whole body that is wrong is one."""
+    found: dict[str, list[str]] = {}
+    for messages in data["messages"].values():
+        by_field = messages if isinstance(messages, dict) else {_BODY: messages}
+        for field, texts in by_field.items():
+            if field == "_schema":
+                known = ", ".join(data["schema"].fields) or "no keys"
+                found[_BODY] = [f"expected a JSON object with {known}"]
+            else:
+                found[str(field)] = [str(text) for text in texts]
+    return found
+
+
+def _unforeseen(error: Exception) -> Response:
+    fields = {"requestId": request_id(), "method": request.method, "endpoint": request.endpoint}
+    _log.error("Unforeseen error in a request", exc_info=error, extra=fields)
+    detail = "something went wrong that nobody foresaw; the log tells more under this requestId"
+    return problem(500, "internal_error", detail)

@@ -1,0 +1,200 @@
+"""The sync of one resource: metrics, start, stop, run, status, history.
+
+The blueprint is registered once a resource, under the resource's name; that name
+tells a view whose services to use.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flask import request, url_for
+
+from archibald_sync.domain.models import IntentState, Role
+from archibald_sync.errors import NotFoundError, SyncInProgressError
+from archibald_sync.logs import ComponentLogger
+from archibald_sync.web import sync_schemas as schemas
+from archibald_sync.web.blueprint import Blueprint
+from archibald_sync.web.context import request_id, services
+from archibald_sync.web.cursor import decoded, encoded
+from archibald_sync.web.problems import problem, problem_responses
+from archibald_sync.web.security import current_user, requires
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from flask.typing import ResponseReturnValue
+
+    from archibald_sync.domain.models import Intent
+    from archibald_sync.web.context import ResourceServices
+
+METRICS_HISTORY = 10
+_RETRY_AFTER_S = 5
+
+bp = Blueprint("sync", __name__, description="Keeping the local copy in step with the ERP")
+_log = ComponentLogger("API")
+
+
+def _here() -> ResourceServices:
+    """Return the services of the resource that this request is about."""
+    return services().resources[str(request.blueprint)]
+
+
+def _log_wish(message: str, **values: object) -> None:
+    fields = {"userId": current_user().id, **values, "requestId": request_id()}
+    _log.info(message, _here().resource.name, extra=fields)
+
+
+@bp.route("/metrics")
+@requires(Role.VIEWER)
+@bp.response(200, schemas.MetricsAnswerSchema)
+def metrics() -> dict[str, Any]:
+    """Metrics over all sessions ever, and the last ten."""
+    monitoring = _here().monitoring
+    return {"metrics": monitoring.metrics(), "history": monitoring.history(METRICS_HISTORY)}
+
+
+@bp.route("/start", methods=["POST"])
+@requires(Role.OPERATOR)
+@bp.arguments(schemas.StartSchema, required=False)
+@bp.response(200, schemas.StartedSchema)
+@bp.doc(responses=problem_responses(400, 413, 415))
+def start(body: dict[str, Any]) -> dict[str, Any]:
+    """Sync every so many minutes from now on.
+
+    Doing it again changes nothing; another interval replaces the one before.
+    """
+    interval = body["intervalMinutes"]
+    _log_wish("Starting %s auto-sync", intervalMinutes=interval)
+    intent = _here().schedule.start(interval, current_user().name)
+    result = intent.result or {}
+    return {
+        "success": True,
+        "intervalMinutes": interval,
+        "nextRunAt": result.get("nextRunAt"),
+        "applied": _is_applied(intent),
+    }
+
+
+@bp.route("/stop", methods=["POST"])
+@requires(Role.OPERATOR)
+@bp.arguments(schemas.StopSchema, required=False)
+@bp.response(200, schemas.StoppedSchema)
+@bp.doc(responses=problem_responses(400, 413, 415))
+def stop(body: dict[str, Any]) -> dict[str, Any]:
+    """Begin no run any more, neither by the clock nor as a retry.
+
+    A run at work is finished unless `cancel` is true.
+    """
+    _log_wish("Stopping %s auto-sync", cancel=body["cancel"])
+    intent = _here().schedule.stop(current_user().name, cancel=body["cancel"])
+    return {"success": True, "applied": _is_applied(intent)}
+
+
+@bp.route("", methods=["POST"])
+@bp.route("/run", methods=["POST"])
+@requires(Role.OPERATOR)
+@bp.arguments(schemas.RunNowSchema, required=False)
+@bp.arguments(schemas.RunHeadersSchema, location="headers")
+@bp.arguments(schemas.RunQuerySchema, location="query")
+@bp.response(202, schemas.AcceptedRunSchema, headers={"Location": {"schema": {"type": "string"}}})
+@bp.doc(responses=problem_responses(400, 409, 413, 415))
+def run(
+    _body: dict[str, Any], headers: dict[str, Any], query: dict[str, Any]
+) -> ResponseReturnValue:
+    """Sync now.
+
+    409 names the run that is at work already; with `Prefer: wait` or `attach` that
+    run is the answer.
+    """
+    _log_wish("Running %s sync")
+    user, key = current_user(), headers["idempotency_key"]
+    # Two users who choose the same key do not mean the same request.
+    intent = _here().schedule.run_now(user.name, key and f"{user.id}:{key}")
+    if intent.state is IntentState.APPLIED:
+        return _accepted(dict(intent.result or {}))
+    if intent.state is IntentState.REJECTED:
+        return _at_work(str((intent.result or {})["runId"]), _wants_any(headers, query))
+    return _not_answered(intent)
+
+
+@bp.route("/status")
+@requires(Role.VIEWER)
+@bp.response(200, schemas.StatusSchema)
+def status() -> dict[str, Any]:
+    """How the sync stands now, and why."""
+    return _here().monitoring.status()
+
+
+@bp.route("/history")
+@requires(Role.VIEWER)
+@bp.arguments(schemas.HistoryQuerySchema, location="query")
+@bp.response(200, schemas.HistorySchema)
+@bp.doc(responses=problem_responses(400))
+def history(query: dict[str, Any]) -> dict[str, Any]:
+    """Sessions, the newest first, page by page."""
+    limit = query["limit"]
+    before = decoded("before", query["before"])
+    found = _here().monitoring.history(limit + 1, before, query["status"])
+    shown = found[:limit]
+    following = encoded(shown[-1]["startedAt"], shown[-1]["id"]) if len(found) > limit else None
+    return {"sessions": shown, "next": following}
+
+
+@bp.route("/sessions/<session_id>")
+@requires(Role.VIEWER)
+@bp.response(200, schemas.SessionSchema)
+@bp.doc(responses=problem_responses(404))
+def session(session_id: str) -> Mapping[str, Any]:
+    """One session: one attempt of a run."""
+    found = _here().monitoring.session(session_id)
+    if found is None:
+        raise NotFoundError("there is no such session")
+    return found
+
+
+@bp.route("/runs/<run_id>", endpoint="show_run")
+@requires(Role.VIEWER)
+@bp.response(200, schemas.RunWithSessionsSchema)
+@bp.doc(responses=problem_responses(404))
+def show_run(run_id: str) -> Mapping[str, Any]:
+    """One run, with its sessions."""
+    found = _here().monitoring.run(run_id)
+    if found is None:
+        raise NotFoundError("there is no such run")
+    return found
+
+
+def _is_applied(intent: Intent) -> bool:
+    return intent.state is IntentState.APPLIED
+
+
+def _wants_any(headers: dict[str, Any], query: dict[str, Any]) -> bool:
+    """Return whether a run that is at work already will do (RFC 7240 for ``Prefer``)."""
+    preferences = (one.split("=")[0].strip().lower() for one in headers["prefer"].split(","))
+    return query["attach"] or "wait" in preferences
+
+
+def _accepted(body: dict[str, object]) -> ResponseReturnValue:
+    location = url_for(".show_run", run_id=body["runId"])
+    return body, 202, {"Location": location}
+
+
+def _at_work(run_id: str, is_welcome: bool) -> ResponseReturnValue:  # noqa: FBT001
+    if not is_welcome:
+        raise SyncInProgressError(run_id)
+    found = _here().monitoring.run(run_id)
+    sessions = found["sessions"] if found else []
+    session_id = sessions[-1]["id"] if sessions else None
+    return _accepted({"runId": run_id, "sessionId": session_id, "attached": True})
+
+
+def _not_answered(intent: Intent) -> ResponseReturnValue:
+    if intent.state is IntentState.EXPIRED:
+        detail = "no process took the request on in time, and it has expired; ask anew"
+        return problem(503, "run_expired", detail, headers={"Retry-After": str(_RETRY_AFTER_S)})
+    detail = (
+        "no process has taken the request on yet; it is recorded, and is carried out within "
+        "60 s or expires. The same Idempotency-Key tells later what became of it"
+    )
+    return problem(503, "no_owner", detail, headers={"Retry-After": str(_RETRY_AFTER_S)})
