@@ -1,0 +1,1 @@
+"""Where resources come from: one module a connector, behind the one ``Source`` port."""

@@ -1,0 +1,246 @@
+"""HTTP as the connectors need it: limited in every way, and mapped to our errors once.
+
+requests limits the time of each read, not of the whole answer: the run's control
+shuts the socket down from another thread instead. Messages name host and path at
+most; never a body, a query string or a secret.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from archibald_sync import __version__
+from archibald_sync.errors import (
+    PermanentSourceError,
+    SourceAuthError,
+    SourceError,
+    SourceFormatError,
+    TransientSourceError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from archibald_sync.domain.ports import Control
+    from archibald_sync.sources.settings import Auth, SourceSettings
+
+_CHUNK_BYTES = 64 * 1024
+_CONNECT_TIMEOUT_S = 5.0
+_MAX_REDIRECTS = 5
+_TRANSIENT_STATUS = frozenset({408, 425, 429})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_AUTH_STATUS = frozenset({401, 403})
+_OK, _FIRST_SERVER_ERROR = 200, 500
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete answer: its decoded body, and the URL of the next page if a header names it."""
+
+    body: bytes
+    content_type: str
+    next_url: str | None
+
+
+class HttpClient:
+    """Gets pages from one origin, and from no other."""
+
+    def __init__(self, settings: SourceSettings) -> None:
+        """Prepare a session for the origin of ``settings.url``."""
+        self._settings = settings
+        self._origin = _origin(settings.url)
+        self._timeout = (min(_CONNECT_TIMEOUT_S, settings.timeout_s), settings.timeout_s)
+        self._sockets: set[socket.socket] = set()
+        self._session = requests.Session()
+        # The environment's proxies and netrc would change where secrets go.
+        self._session.trust_env = False
+        self._session.headers["User-Agent"] = f"archibald-sync/{__version__}"
+        self._session.headers["Accept"] = "application/json"
+        _authenticate(self._session, settings.auth)
+        adapter = _WatchedAdapter(self._sockets)
+        self._session.mount("http://", adapter)
+        self._session.mount("https://", adapter)
+
+    def get(
+        self, url: str, params: Mapping[str, str | int], control: Control, bytes_left: int
+    ) -> Answer:
+        """Return the complete answer to a GET.
+
+        Args:
+            url: Where; of our origin.
+            params: The query.
+            control: Ends the request at any moment.
+            bytes_left: How many decoded bytes may come.
+
+        Raises:
+            TransientSourceError: It failed in a way that may pass.
+            PermanentSourceError: A second try would fail in the same way.
+        """
+        try:
+            with control.closing(self._shut_down):
+                return self._follow(url, dict(params), bytes_left)
+        except requests.exceptions.RequestException as exc:
+            raise _translated(exc, url) from exc
+        finally:
+            control.checkpoint()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._session.close()
+        self._sockets.clear()
+
+    def _follow(self, url: str, params: dict[str, str | int], bytes_left: int) -> Answer:
+        for _ in range(_MAX_REDIRECTS):
+            self._check_origin(url)
+            with self._session.get(
+                url, params=params, stream=True, timeout=self._timeout, allow_redirects=False
+            ) as response:
+                if response.status_code not in _REDIRECTS:
+                    _check_status(response)
+                    return self._answer(response, bytes_left)
+                url, params = urljoin(response.url, response.headers.get("Location", "")), {}
+        raise PermanentSourceError(f"{_place(url)} redirects without end", code="source_redirect")
+
+    def _answer(self, response: requests.Response, bytes_left: int) -> Answer:
+        limit = min(self._settings.max_page_bytes, bytes_left)
+        body = bytearray()
+        for chunk in response.iter_content(_CHUNK_BYTES):
+            body += chunk
+            if len(body) > limit:
+                message = f"{_place(response.url)} sent more than {limit} bytes; raise "
+                message += "max_page_bytes or max_bytes in source.toml if that is right"
+                raise PermanentSourceError(message, code="source_too_large")
+        if not body:
+            raise TransientSourceError(
+                f"{_place(response.url)} answered with nothing", code="source_empty_body"
+            )
+        following = response.links.get("next", {}).get("url")
+        return Answer(
+            bytes(body),
+            response.headers.get("Content-Type", ""),
+            urljoin(response.url, following) if following else None,
+        )
+
+    def _check_origin(self, url: str) -> None:
+        if _origin(url) != self._origin:
+            raise PermanentSourceError(
+                f"the source leads to another place: {_place(url)}; "
+                "if it has moved, change url in source.toml",
+                code="source_redirect",
+            )
+
+    def _shut_down(self) -> None:
+        for live in list(self._sockets):
+            # The TLS layer must not take part: another thread is reading through it.
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(live, socket.SHUT_RDWR)
+
+
+class _WatchedAdapter(HTTPAdapter):
+    """Keeps the sockets of its connections, so that another thread can shut them."""
+
+    def __init__(self, sockets: set[socket.socket]) -> None:
+        self._live = sockets
+        super().__init__(max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  # as inherited
+        super().init_poolmanager(*args, **kwargs)
+        live = self._live
+
+        class Plain(HTTPConnection):
+            def connect(self) -> None:
+                super().connect()
+                live.clear()
+                live.add(self.sock)
+
+        class Encrypted(HTTPSConnection):
+            def connect(self) -> None:
+                super().connect()
+                live.clear()
+                live.add(self.sock)  # type: ignore[arg-type]  # urllib3 wraps it at times
+
+        class PlainPool(HTTPConnectionPool):
+            ConnectionCls = Plain
+
+        class EncryptedPool(HTTPSConnectionPool):
+            ConnectionCls = Encrypted
+
+        self.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": EncryptedPool}
+
+
+def _authenticate(session: requests.Session, auth: Auth) -> None:
+    if auth.type == "bearer":
+        session.headers["Authorization"] = f"Bearer {auth.secret}"
+    elif auth.type == "basic":
+        session.auth = (auth.username, auth.secret)
+    elif auth.type == "header":
+        session.headers[auth.name] = auth.secret
+
+
+def _check_status(response: requests.Response) -> None:
+    status, place = response.status_code, _place(response.url)
+    if status == _OK:
+        return
+    message, code = f"{place} answered {status}", f"source_http_{status}"
+    if status in _TRANSIENT_STATUS or status >= _FIRST_SERVER_ERROR:
+        raise TransientSourceError(message, code=code, retry_after_s=_retry_after_s(response))
+    if status in _AUTH_STATUS:
+        raise SourceAuthError(f"{message}: check the credentials named in source.toml", code=code)
+    raise PermanentSourceError(f"{message}: check url and query in source.toml", code=code)
+
+
+def _retry_after_s(response: requests.Response) -> float | None:
+    """Read Retry-After as RFC 9110 has it: seconds or a date."""
+    text = response.headers.get("Retry-After", "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        moment = parsedate_to_datetime(text)
+    except (TypeError, ValueError):
+        return None
+    return max((moment.astimezone(UTC) - datetime.now(UTC)).total_seconds(), 0.0)
+
+
+def _translated(exc: requests.exceptions.RequestException, url: str) -> SourceError:
+    place, kinds = _place(url), requests.exceptions
+    if isinstance(exc, kinds.SSLError):
+        message = f"{place} offers no trustworthy certificate"
+        return PermanentSourceError(message, code="source_tls")
+    if isinstance(exc, kinds.ContentDecodingError):
+        return SourceFormatError(f"{place} sent a damaged encoding", code="source_encoding")
+    if isinstance(exc, kinds.ConnectTimeout):
+        return TransientSourceError(f"{place} cannot be reached in time", code="source_connect")
+    if isinstance(exc, kinds.Timeout):
+        return TransientSourceError(f"{place} did not answer in time", code="source_timeout")
+    if isinstance(exc, kinds.ChunkedEncodingError):
+        return TransientSourceError(f"{place} broke off in mid-answer", code="source_cut")
+    if isinstance(exc, kinds.ConnectionError):
+        if "timed out" in str(exc):
+            return TransientSourceError(f"{place} did not answer in time", code="source_timeout")
+        return TransientSourceError(f"the connection to {place} failed", code="source_connect")
+    return PermanentSourceError(f"{place} cannot be asked: {type(exc).__name__}")
+
+
+def _origin(url: str) -> tuple[str, str, int]:
+    parts = urlsplit(url)
+    try:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        port = -1
+    return parts.scheme, parts.hostname or "", port
+
+
+def _place(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"[:200]

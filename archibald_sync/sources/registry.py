@@ -1,0 +1,70 @@
+"""Which connector serves which ``kind``, and the guards that a source sets."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING
+
+from archibald_sync.domain.policy import GuardPolicy
+from archibald_sync.errors import ConfigError, ConfigFault
+from archibald_sync.sources.rest import RestSource
+from archibald_sync.sources.settings import load_settings, read_table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from archibald_sync.domain.ports import Source
+    from archibald_sync.domain.resources import Resource
+
+_CONNECTORS = {"rest": RestSource}
+
+
+def load_source(resource: Resource, path: Path, environ: Mapping[str, str]) -> Source:
+    """Return the source of ``resource`` as the file ``path`` declares it.
+
+    Raises:
+        ConfigError: The file is missing or wrong.
+    """
+    settings = load_settings(resource, path, environ)
+    connector = _CONNECTORS.get(settings.kind)
+    if connector is None:
+        fault = ConfigFault(
+            f"{path.name} [{resource.name}] kind",
+            f"{settings.kind!r} is not available in this version",
+            f"write one of: {', '.join(_CONNECTORS)}",
+        )
+        raise ConfigError([fault])
+    return connector(settings)
+
+
+def load_guards(resource: Resource, path: Path) -> GuardPolicy:
+    """Return the guards of ``resource``: the defaults, changed by ``[<resource>.guards]``.
+
+    Raises:
+        ConfigError: A guard is unknown, or its value is no number that fits.
+    """
+    table = read_table(resource, path).get("guards", {})
+    defaults = GuardPolicy()
+    known = {one.name: getattr(defaults, one.name) for one in fields(GuardPolicy)}
+    faults = []
+    for name, value in table.items():
+        where = f"{path.name} [{resource.name}.guards] {name}"
+        if name not in known:
+            faults.append(ConfigFault(where, "is unknown", f"known: {', '.join(known)}"))
+        elif not _fits(value, known[name]):
+            remedy = "write a number from 0 to 1" if _is_ratio(known[name]) else "write a count"
+            faults.append(ConfigFault(where, f"{value!r} is not valid", remedy))
+    if faults:
+        raise ConfigError(faults)
+    return replace(defaults, **table)
+
+
+def _is_ratio(default: float) -> bool:
+    return isinstance(default, float)
+
+
+def _fits(value: object, default: float) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return 0 <= value <= 1 if _is_ratio(default) else isinstance(value, int) and value >= 1
