@@ -15,7 +15,7 @@ from archibald_sync.domain.models import Role
 from archibald_sync.domain.policy import RetryPolicy, SchedulePolicy, SessionLimits
 from archibald_sync.domain.resources import RESOURCES
 from archibald_sync.scheduler.desk import Driven
-from archibald_sync.scheduler.driver import Driver, background_scheduler
+from archibald_sync.scheduler.driver import Driver, SchedulerFactory, background_scheduler
 from archibald_sync.scheduler.ownership import Ownership
 from archibald_sync.services.accounts import AccountService
 from archibald_sync.services.attempt import Mirror
@@ -35,9 +35,8 @@ from archibald_sync.storage.schedule import SqliteSchedule
 from archibald_sync.storage.spool import FileSpool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from apscheduler.schedulers.base import BaseScheduler
+    from collections.abc import Mapping
+    from pathlib import Path
 
     from archibald_sync.clock import Clock
     from archibald_sync.config import Settings
@@ -124,7 +123,7 @@ def build_driver(
     resource: Resource,
     *,
     has_schedule: bool = True,
-    make_scheduler: Callable[[], BaseScheduler] = background_scheduler,
+    make_scheduler: SchedulerFactory = background_scheduler,
 ) -> Driver:
     """Return this process's part in driving ``resource``; it takes part once started.
 
@@ -176,19 +175,29 @@ def initialise(settings: Settings) -> str | None:
         The password generated for the first admin; None where there are users already.
 
     Raises:
-        ConfigError: The instance folder cannot be written.
+        OSError: The instance folder cannot be written.
         StorageError: A database cannot be used.
     """
     settings.instance.mkdir(mode=0o700, parents=True, exist_ok=True)
-    secret_file = settings.instance / SECRET_FILE_NAME
-    if not settings.jwt_secret_key and not secret_file.exists():
-        secret_file.touch(mode=0o600)
-        secret_file.write_text(secrets.token_urlsafe(48) + "\n", "utf-8")
+    if not settings.jwt_secret_key:
+        _make_secret(settings.instance / SECRET_FILE_NAME)
     services = build_services(settings)
-    if services.accounts.users():
-        return None
-    _, password = services.accounts.add_user("admin", Role.ADMIN)
-    return password
+    try:
+        if services.accounts.users():
+            return None
+        _, password = services.accounts.add_user("admin", Role.ADMIN)
+        return password
+    finally:
+        services.storage.close()
+
+
+def _make_secret(path: Path) -> None:
+    """Write a new secret; a crash leaves no half of it behind."""
+    draft = path.with_name(f"{path.name}.new")
+    draft.unlink(missing_ok=True)
+    draft.touch(mode=0o600)
+    draft.write_text(secrets.token_urlsafe(48) + "\n", "utf-8")
+    draft.replace(path)
 
 
 def _resource_services(resource: Resource, storage: Storage, clock: Clock) -> ResourceServices:

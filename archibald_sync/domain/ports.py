@@ -303,7 +303,7 @@ class Accounts(Protocol):
 class Transactions(Protocol):
     """Everything that is written inside the block becomes true together, or not at all."""
 
-    def transaction(self) -> AbstractContextManager[None]:
+    def transaction(self) -> AbstractContextManager[object]:
         """Begin a writing transaction; commit at the end of the block, else roll back.
 
         Raises:
@@ -322,5 +322,5 @@ class SpoolFactory(Protocol):
 class Digest(Protocol):
     """A fast 16-byte hash that is the same on every machine."""
 
-    def __call__(self, content: bytes) -> bytes:
+    def __call__(self, content: bytes, /) -> bytes:
         """Return the hash of ``content``."""

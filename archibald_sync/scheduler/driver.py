@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
@@ -42,6 +42,9 @@ _PAUSE_AFTER_ERROR_S = 15.0
 _TICK, _RENEW = "tick", "renew"
 
 
+SchedulerFactory: TypeAlias = "Callable[[], BaseScheduler]"
+
+
 def background_scheduler() -> BaseScheduler:
     """Return a scheduler that runs late jobs once, never twice at a time, in UTC."""
     return BackgroundScheduler(
@@ -60,7 +63,7 @@ class Driver:
         ownership: Ownership,
         *,
         has_schedule: bool = True,
-        make_scheduler: Callable[[], BaseScheduler] = background_scheduler,
+        make_scheduler: SchedulerFactory = background_scheduler,
     ) -> None:
         """Prepare; no thread runs before ``start``.
 
