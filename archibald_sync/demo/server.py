@@ -198,9 +198,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _refused(self, hits: dict[str, dict[str, Any]]) -> bool:
         """Answer with a failure that needs no product, if one is switched on."""
-        if options := hits.get("slow"):
+        if (options := hits.get("slow")) is not None:
             self.server.erp.stopping.wait(options.get("seconds", 1))
-        if options := hits.get("status"):
+        if (options := hits.get("status")) is not None:
             again = options.get("retryAfter")
             extra = {} if again is None else {"Retry-After": str(again)}
             self._send(options.get("status", 500), b"{}", "application/json", extra)
@@ -284,9 +284,9 @@ def _spoiled(rows: list[Any], hits: dict[str, dict[str, Any]]) -> list[Any]:
     for row in rows:
         if "renamed" in hits:
             row["ITEMNAME"] = row.pop("NAME", None)
-        if options := hits.get("hidden"):
+        if (options := hits.get("hidden")) is not None:
             row.pop(options.get("column", "NAME"), None)
-        if options := hits.get("bad-value"):
+        if (options := hits.get("bad-value")) is not None:
             row[options.get("column", "PRICEUNIT")] = options.get("value", float("nan"))
         if "volatile" in hits:
             row["READSTAMP"] = uuid.uuid4().hex
