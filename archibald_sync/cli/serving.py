@@ -170,7 +170,7 @@ def welcome(bind: str) -> str:
     host = "127.0.0.1" if address["host"] in _EVERYWHERE else address["host"]
     url = f"http://{host}:{address['port']}"
     return (
-        f"Service: {url}   (API: {url}/api/docs)\n"
+        f"Service: {url}   (API: {url}/api/openapi.json)\n"
         "Try, from this folder in another terminal:\n"
         f"  JWT_TOKEN=$({own_command()} token --user admin)\n"
         f'  curl -H "Authorization: Bearer $JWT_TOKEN" {url}/api/products/sync/metrics'

@@ -56,7 +56,9 @@ def sync(resource: str, *, no_progress: bool) -> None:
         run_id = None
         try:
             driver.start()
-            run_id = _ask(asked)
+            run_id, is_others = _ask(asked)
+            if is_others:
+                click.echo(f"Run {run_id} is at work already; following it.", err=True)
             _follow(asked, run_id, has_bar=has_terminal() and not no_progress)
         except KeyboardInterrupt:
             if run_id and not driver.is_owner:
@@ -69,8 +71,8 @@ def sync(resource: str, *, no_progress: bool) -> None:
         _finish(asked.monitoring.run(run_id) if run_id else None)
 
 
-def _ask(asked: ResourceServices) -> str:
-    """Ask for a run; return its id, or that of the run which is at work already."""
+def _ask(asked: ResourceServices) -> tuple[str, bool]:
+    """Ask for a run; return its id, or that of one at work already, and whether it is that."""
     intent = asked.schedule.run_now(requester())
     if intent.state is IntentState.PENDING:
         click.echo("Waiting for the owner to answer …", err=True)
@@ -79,10 +81,7 @@ def _ask(asked: ResourceServices) -> str:
     if "runId" not in result:
         click.echo("skipped: no process has taken the run on", err=True)
         sys.exit(ExitCode.NOT_DONE)
-    run_id = str(result["runId"])
-    if intent.state is IntentState.REJECTED:
-        click.echo(f"Run {run_id} is at work already; following it.", err=True)
-    return run_id
+    return str(result["runId"]), intent.state is IntentState.REJECTED
 
 
 def _follow(asked: ResourceServices, run_id: str, *, has_bar: bool) -> None:

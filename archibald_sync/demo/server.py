@@ -282,12 +282,16 @@ def _spoiled(rows: list[Any], hits: dict[str, dict[str, Any]]) -> list[Any]:
     if "wrong-key-type" in hits and rows:
         rows[0]["ITEMID"] = hits["wrong-key-type"].get("value")
     for row in rows:
-        if "renamed" in hits:
-            row["ITEMNAME"] = row.pop("NAME", None)
-        if (options := hits.get("hidden")) is not None:
-            row.pop(options.get("column", "NAME"), None)
-        if (options := hits.get("bad-value")) is not None:
-            row[options.get("column", "PRICEUNIT")] = options.get("value", float("nan"))
-        if "volatile" in hits:
-            row["READSTAMP"] = uuid.uuid4().hex
+        _spoil(row, hits)
     return rows
+
+
+def _spoil(row: dict[str, Any], hits: dict[str, dict[str, Any]]) -> None:
+    if "renamed" in hits:
+        row["ITEMNAME"] = row.pop("NAME", None)
+    if (options := hits.get("hidden")) is not None:
+        row.pop(options.get("column", "NAME"), None)
+    if (options := hits.get("bad-value")) is not None:
+        row[options.get("column", "PRICEUNIT")] = options.get("value", float("nan"))
+    if "volatile" in hits:
+        row["READSTAMP"] = uuid.uuid4().hex

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from archibald_sync.domain.delta import DeltaPlanner, Plan, sample_changes
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from archibald_sync.domain.guards import Objection
-    from archibald_sync.domain.models import Claim
+    from archibald_sync.domain.models import Claim, PlanCounts
     from archibald_sync.domain.policy import GuardPolicy
     from archibald_sync.domain.ports import Catalogue, Digest, History, Source, SpoolFactory
     from archibald_sync.domain.resources import Resource
@@ -114,11 +114,17 @@ def held_message(objections: list[Objection]) -> str:
 def plan_summary(plan: Plan) -> dict[str, object]:
     """Return what a run keeps of its plan: counts and samples."""
     return {
-        "counts": plan.counts,
+        "counts": _counts(plan.counts),
         "rejected": list(plan.rejected),
         "duplicateKeys": list(plan.duplicate_keys),
         **sample_changes(plan),
     }
+
+
+def _counts(counts: PlanCounts) -> dict[str, int | None]:
+    """Return counts under the camelCase names that JSON has everywhere."""
+    renamed = {"active_before": "activeBefore", "declared_total": "declaredTotal"}
+    return {renamed.get(name, name): value for name, value in asdict(counts).items()}
 
 
 def open_reporter(

@@ -140,7 +140,7 @@ class SyncService:
             self._attempts(work)
         except Fenced:
             raise
-        except Exception as exc:  # noqa: BLE001  # the one place where any end is recorded
+        except Exception as exc:
             end = self._end_of(work, exc)
             self._finish(work, end)
             if not isinstance(exc, ArchibaldSyncError):

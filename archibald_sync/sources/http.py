@@ -168,7 +168,7 @@ class _WatchedAdapter(HTTPAdapter):
             def connect(self) -> None:
                 super().connect()
                 live.clear()
-                live.add(self.sock)  # type: ignore[arg-type]  # urllib3 wraps it at times
+                live.add(self.sock)
 
         class PlainPool(HTTPConnectionPool):
             ConnectionCls = Plain
@@ -212,24 +212,60 @@ def _retry_after_s(response: requests.Response) -> float | None:
     return max((moment.astimezone(UTC) - datetime.now(UTC)).total_seconds(), 0.0)
 
 
+_TRANSLATIONS: tuple[tuple[type[Exception], type[SourceError], str, str], ...] = (
+    # (what requests raises, what we raise, code, what happened); the first match counts
+    (
+        requests.exceptions.SSLError,
+        PermanentSourceError,
+        "source_tls",
+        "{} offers no trustworthy certificate",
+    ),
+    (
+        requests.exceptions.ContentDecodingError,
+        SourceFormatError,
+        "source_encoding",
+        "{} sent a damaged encoding",
+    ),
+    (
+        requests.exceptions.ConnectTimeout,
+        TransientSourceError,
+        "source_connect",
+        "{} cannot be reached in time",
+    ),
+    (
+        requests.exceptions.Timeout,
+        TransientSourceError,
+        "source_timeout",
+        "{} did not answer in time",
+    ),
+    (
+        requests.exceptions.ChunkedEncodingError,
+        TransientSourceError,
+        "source_cut",
+        "{} broke off in mid-answer",
+    ),
+    (
+        requests.exceptions.ConnectionError,
+        TransientSourceError,
+        "source_connect",
+        "the connection to {} failed",
+    ),
+    (
+        requests.exceptions.RequestException,
+        PermanentSourceError,
+        "source_request",
+        "{} cannot be asked; check url in source.toml",
+    ),
+)
+
+
 def _translated(exc: requests.exceptions.RequestException, url: str) -> SourceError:
-    place, kinds = _place(url), requests.exceptions
-    if isinstance(exc, kinds.SSLError):
-        message = f"{place} offers no trustworthy certificate"
-        return PermanentSourceError(message, code="source_tls")
-    if isinstance(exc, kinds.ContentDecodingError):
-        return SourceFormatError(f"{place} sent a damaged encoding", code="source_encoding")
-    if isinstance(exc, kinds.ConnectTimeout):
-        return TransientSourceError(f"{place} cannot be reached in time", code="source_connect")
-    if isinstance(exc, kinds.Timeout):
-        return TransientSourceError(f"{place} did not answer in time", code="source_timeout")
-    if isinstance(exc, kinds.ChunkedEncodingError):
-        return TransientSourceError(f"{place} broke off in mid-answer", code="source_cut")
-    if isinstance(exc, kinds.ConnectionError):
-        if "timed out" in str(exc):
-            return TransientSourceError(f"{place} did not answer in time", code="source_timeout")
-        return TransientSourceError(f"the connection to {place} failed", code="source_connect")
-    return PermanentSourceError(f"{place} cannot be asked: {type(exc).__name__}")
+    for theirs, ours, code, sentence in _TRANSLATIONS:
+        # A body that stalls comes as a ConnectionError around a time-out.
+        is_stalled = theirs is requests.exceptions.Timeout and "timed out" in str(exc)
+        if isinstance(exc, theirs) or is_stalled:
+            return ours(sentence.format(_place(url)), code=code)
+    raise exc
 
 
 def _origin(url: str) -> tuple[str, str, int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-import pytest
 from support import FakeSource, World, catalogue_of, wait_for
 
 from archibald_sync.domain.models import IntentState
@@ -13,6 +12,8 @@ from archibald_sync.errors import TransientSourceError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
     from archibald_sync.domain.ports import Control
     from archibald_sync.scheduler.driver import Driver
@@ -149,7 +150,7 @@ def test_run_now_during_a_run_is_rejected_with_its_id(world: World, source: Fake
     """A second run is refused, and the refusal names the one at work; a key is carried once."""
     source.records = catalogue_of(10)
     gate = threading.Event()
-    source.pause = lambda _control: gate.wait(10) and None
+    source.pause = lambda _control: _await(gate)
     boot(world, world.driver(), policy="off")
     first = world.requests.run_now("ada", "key-1")
 
@@ -185,7 +186,7 @@ def test_lease_pauses_and_release_resumes(world: World, source: FakeSource) -> N
     first = world.priority.take("ada", "order 1")
     second = world.priority.take("bob", "order 2")
     boot(world, world.driver())
-    wait_for(lambda: world.runs())
+    wait_for(world.runs)
     assert world.monitoring.status()["state"] == "paused"
 
     world.priority.release(first.id)
@@ -256,6 +257,10 @@ def test_keep_policy_keeps_the_last_intent(world: World) -> None:
     wait_for(lambda: not world.schedule.pending_intents())
 
     assert not world.schedule.state().is_started
+
+
+def _await(gate: threading.Event) -> None:
+    assert gate.wait(10), "the test never opened the gate"
 
 
 def _block_until_stopped(control: Control) -> None:

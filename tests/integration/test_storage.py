@@ -53,17 +53,21 @@ class SteppedClock(SystemClock):
     """A clock that stands still until it is told."""
 
     def __init__(self) -> None:
+        """Begin at some moment."""
         self.wall = 1_700_000_000_000
         self.boot = 1_000_000
         self.machine = "boot-1"
 
     def now_ms(self) -> int:
+        """Return the wall time that was set."""
         return self.wall
 
     def boot_ms(self) -> int:
+        """Return the boot time that was set."""
         return self.boot
 
     def boot_id(self) -> str:
+        """Return the boot that was set."""
         return self.machine
 
 
@@ -154,7 +158,8 @@ def test_full_disk_keeps_what_was_there(database: Database) -> None:
 
     with pytest.raises(StorageFullError), database.transaction() as writing:
         writing.executemany(
-            "INSERT INTO sync_totals (syncType) VALUES (?)", [("x" * 500 + str(n),) for n in range(999)]
+            "INSERT INTO sync_totals (syncType) VALUES (?)",
+            [("x" * 500 + str(n),) for n in range(999)],
         )
 
     assert database.rows("SELECT COUNT(*) FROM sync_totals")[0][0] == 0
@@ -513,9 +518,12 @@ def test_changes_of_others_are_noticed(world: World) -> None:
     """A poll tells whether another connection wrote since the last one."""
     world.schedule.has_changed()
     assert not world.schedule.has_changed()
-    thread = threading.Thread(
-        target=lambda: (world.requests.boot("start", "b"), world.database.close())
-    )
+
+    def write() -> None:
+        world.requests.boot("start", "b")
+        world.database.close()
+
+    thread = threading.Thread(target=write)
     thread.start()
     thread.join()
 

@@ -11,6 +11,7 @@ from archibald_sync.domain.models import RunOutcome
 from archibald_sync.errors import (
     Fenced,
     PermanentSourceError,
+    Preempted,
     RunCancelled,
     SourceFormatError,
     SyncInProgressError,
@@ -20,6 +21,8 @@ from archibald_sync.services.control import RunControl
 from archibald_sync.services.events import sync_completed, sync_failure, sync_held
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from archibald_sync.domain.ports import Control
 
 
@@ -251,7 +254,7 @@ def test_shutdown_interrupts_and_leaves_the_run_due(world: World, source: FakeSo
     assert world.schedule.state().next_due_at == due
 
 
-def test_stop_ends_the_wait_between_attempts(tmp_path, source: FakeSource) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def test_stop_ends_the_wait_between_attempts(tmp_path: Path, source: FakeSource) -> None:
     """No further attempt begins after a stop, and the wait for it ends at once."""
     world = World(tmp_path, source, delays_s=(60.0,))
     source.failures = [TransientSourceError("down")]
@@ -330,7 +333,7 @@ def test_lease_taken_while_applying_rolls_back(world: World, source: FakeSource)
         in_apply = world.database.connection().in_transaction
         checks += in_apply
         if in_apply and checks == 2:
-            control.preempt(_preempted())
+            control.preempt(Preempted("an order"))
         original()
 
     control.checkpoint = checkpoint  # type: ignore[method-assign]
@@ -340,12 +343,6 @@ def test_lease_taken_while_applying_rolls_back(world: World, source: FakeSource)
     assert end.outcome is RunOutcome.COMPLETED
     assert [s["status"] for s in world.sessions()] == ["cancelled", "completed"]
     assert len([c for c in world.changes() if c[1] == "created"]) == 1200
-
-
-def _preempted():  # type: ignore[no-untyped-def]  # noqa: ANN202
-    from archibald_sync.errors import Preempted
-
-    return Preempted("an order")
 
 
 def test_row_edited_by_somebody_else_is_put_right(world: World, source: FakeSource) -> None:
