@@ -219,7 +219,8 @@ class _Handler(BaseHTTPRequestHandler):
             kind = "application/json" if body[:1] != b"<" else "text/html"
             self._send(200, body if body != b"-" else b"", kind, {})
         elif "gzip-bomb" in hits:
-            bomb = gzip.compress(b"[" + b" " * 200_000_000, 1)
+            # A gzip file may have many members: cheap to make, dear to inflate.
+            bomb = gzip.compress(b"[") + gzip.compress(b" " * 1_000_000) * 200
             self._send(200, bomb, "application/json", {"Content-Encoding": "gzip"})
         else:
             return False

@@ -238,7 +238,7 @@ def test_fingerprints_change_with_mapping_and_content(erp: DemoErp, tmp_path: Pa
         ('notation = "french"', "plain"),
         ("tmieout_s = 5", "timeout_s"),
         ('pagination = { style = "pages" }', "page"),
-        ('pagination = { style = "page", siz = 5 }', "size"),
+        ('pagination = { style = "page", sizes = 5 }', "size"),
         ("pagination = 5", "no table"),
         ("records = 5", "quotes"),
         ('auth = { type = "bearer" }', "environment variable"),
@@ -249,7 +249,7 @@ def test_fingerprints_change_with_mapping_and_content(erp: DemoErp, tmp_path: Pa
 )
 def test_wrong_settings_are_named(tmp_path: Path, line: str, problem: str) -> None:
     """A fault names file, table and key, and the nearest valid word."""
-    key = line.split(" ")[0]
+    key = line.split(" ", maxsplit=1)[0]
     lines = source_file(tmp_path, "http://127.0.0.1:1/").read_text().splitlines()
     kept = [one for one in lines if not one.startswith(f"{key} ")]
     path = tmp_path / "source.toml"

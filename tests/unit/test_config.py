@@ -23,9 +23,9 @@ def test_defaults_are_the_plans(tmp_path: Path) -> None:
     assert settings.sync_interval_minutes == 30
     assert settings.sync_initial_delay_s == 5
     assert settings.sync_max_attempts == 3
-    assert settings.sync_retry_delays_s == (5, 10, 20)
+    assert settings.sync_retry_delays_s == (5.0, 10.0, 20.0)
     assert settings.auto_sync == "start"
-    assert settings.is_scheduler_on
+    assert settings.is_scheduler_on is True
     assert settings.log_format == "text"
     assert settings.database == tmp_path / "instance" / "archibald_sync.sqlite3"
     assert settings.priority_database.name == "priority.sqlite3"
