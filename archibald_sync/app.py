@@ -67,7 +67,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         drivers = {
             name: build_driver(services, one.resource) for name, one in services.resources.items()
         }
-    app = Flask("archibald_sync")
+    app = Flask("archibald_sync", static_folder=None)
     app.extensions[EXTENSION] = Background(services, drivers)
     web.init_app(app, services)
     # Whoever forks after this must not inherit an open connection.

@@ -111,6 +111,40 @@ class FakeSource:
         )
 
 
+class SteppedClock(SystemClock):
+    """A clock that stands still until it is told."""
+
+    def __init__(self) -> None:
+        """Begin at some moment."""
+        self.wall = 1_700_000_000_000
+        self.boot = 1_000_000
+        self.machine = "boot-1"
+
+    def now_ms(self) -> int:
+        """Return the wall time that was set."""
+        return self.wall
+
+    def boot_ms(self) -> int:
+        """Return the boot time that was set."""
+        return self.boot
+
+    def boot_id(self) -> str:
+        """Return the boot that was set."""
+        return self.machine
+
+
+class ShiftedClock(SystemClock):
+    """The machine's clocks, the wall clock set forward or back by ``shift_ms``."""
+
+    def __init__(self) -> None:
+        """Begin with the right time."""
+        self.shift_ms = 0
+
+    def now_ms(self) -> int:
+        """Return wall time as it was set."""
+        return super().now_ms() + self.shift_ms
+
+
 class World:
     """One instance with real databases, wired as bootstrap does, around a fake source."""
 

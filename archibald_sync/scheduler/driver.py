@@ -12,6 +12,8 @@ import os
 import threading
 import time
 from datetime import UTC, datetime
+from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -22,6 +24,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from archibald_sync.domain.policy import OWNER_RENEWAL_S
 from archibald_sync.errors import ArchibaldSyncError, Fenced, RunCancelled, StorageError
 from archibald_sync.logs import ComponentLogger
+from archibald_sync.scheduler.backoff import Backoff
 from archibald_sync.scheduler.desk import Driven, OwnerDesk
 
 if TYPE_CHECKING:
@@ -37,9 +40,20 @@ TICK_S = 1.0
 _LISTEN_S = 0.1
 _SUPERVISE_S = 0.1
 _CLOCK_STEP_MS = 2000
-_PAUSE_AFTER_ERROR_S = 15.0
 
 _TICK, _RENEW = "tick", "renew"
+
+
+class _Task(StrEnum):
+    """What this process does again and again, each with a patience of its own."""
+
+    TICK = "tick"
+    RENEW = "renew"
+    LISTEN = "listen"
+    SUPERVISE = "supervise"
+    FOLLOW_CLOCK = "followClock"
+    RUN = "run"
+    WORK = "work"
 
 
 SchedulerFactory: TypeAlias = "Callable[[], BaseScheduler]"
@@ -86,7 +100,7 @@ class Driver:
         self._attention = threading.Event()
         self._installing = threading.Lock()
         self._installed: tuple[int, int] | None = None
-        self._not_before_s = 0.0
+        self._backoffs = {name: Backoff() for name in _Task}
         self._record_boot: Callable[[], None] | None = None
         os.register_at_fork(after_in_child=self._forget)
 
@@ -157,7 +171,7 @@ class Driver:
         )
 
     def _tick(self) -> None:
-        self._guarded(self._seek_or_install)
+        self._guarded(_Task.TICK, self._seek_or_install)
 
     def _seek_or_install(self) -> None:
         if self._stopping.is_set():
@@ -174,7 +188,7 @@ class Driver:
             self._install_interval_job()
 
     def _renew(self) -> None:
-        self._guarded(self._renew_and_keep_alive)
+        self._guarded(_Task.RENEW, self._renew_and_keep_alive)
 
     def _renew_and_keep_alive(self) -> None:
         epoch = self._ownership.epoch
@@ -192,17 +206,22 @@ class Driver:
         self._remove_interval_job()
         self._log.warning("No longer owner of %s: %s", self._driven.resource.name, why)
 
-    def _guarded(self, action: Callable[[], None]) -> bool:
+    def _guarded(self, task: _Task, action: Callable[[], None]) -> bool:
+        """Do ``action`` unless it failed a moment ago; return whether it was done."""
+        return not self._backoffs[task].remaining_s and self._done(task, action)
+
+    def _done(self, task: _Task, action: Callable[[], None]) -> bool:
         """Do ``action``; a fence deposes, a database in trouble is tried again later."""
+        backoff = self._backoffs[task]
         try:
             action()
         except Fenced as exc:
             self._depose(exc)
         except ArchibaldSyncError as exc:
-            if time.monotonic() >= self._not_before_s:
-                self._log.error("%s", exc, extra={"code": exc.code})
-            self._not_before_s = time.monotonic() + _PAUSE_AFTER_ERROR_S
+            if backoff.fail():
+                self._log.error("%s", exc, extra={"code": exc.code, "task": task})
         else:
+            backoff.succeed()
             return True
         return False
 
@@ -222,7 +241,7 @@ class Driver:
                 self._remove_interval_job()
                 return
             due = datetime.fromtimestamp(wanted[1] / 1000, UTC)
-            pause_s = max(self._not_before_s - time.monotonic(), 0)
+            pause_s = self._backoffs[_Task.RUN].remaining_s
             soonest = datetime.fromtimestamp(time.time() + pause_s, UTC)
             trigger = IntervalTrigger(minutes=wanted[0], start_date=due, timezone=UTC)
             scheduler.add_job(
@@ -247,7 +266,7 @@ class Driver:
         epoch = self._ownership.epoch
         if epoch is None or self._stopping.is_set():
             return
-        is_done = self._guarded(lambda: self._desk.run_due(epoch))
+        is_done = self._guarded(_Task.RUN, lambda: self._desk.run_due(epoch))
         if not is_done:
             self._installed = None
         self._tick()
@@ -261,7 +280,7 @@ class Driver:
         )
 
     def _work(self, claim: Claim, control: RunControl) -> None:
-        self._guarded(lambda: self._desk.work(claim, control))
+        self._done(_Task.WORK, lambda: self._desk.work(claim, control))
         self._tick()
 
     def _stop_active(self) -> None:
@@ -273,8 +292,8 @@ class Driver:
         """Carry out intents as soon as another connection has written one."""
         while not self._stopping.wait(_LISTEN_S):
             epoch = self._ownership.epoch
-            if epoch is not None and time.monotonic() >= self._not_before_s:
-                self._guarded(lambda epoch=epoch: self._heed(epoch))  # type: ignore[misc]
+            if epoch is not None:
+                self._guarded(_Task.LISTEN, partial(self._heed, epoch))
 
     def _heed(self, epoch: int) -> None:
         if not (self._driven.schedule.has_changed() or self._attention.is_set()):
@@ -295,7 +314,7 @@ class Driver:
                 break  # the interpreter ends, and would wait for the run
             control = self._desk.active_control
             if control is not None:
-                self._guarded(lambda control=control: self._driven.sync.supervise(control))  # type: ignore[misc]
+                self._guarded(_Task.SUPERVISE, partial(self._driven.sync.supervise, control))
         self._stop_active()
 
     def _clock_offset_ms(self) -> int:
@@ -306,14 +325,14 @@ class Driver:
         self._log.warning("Wall clock stepped by %d ms", step_ms, extra={"stepMs": step_ms})
         epoch, scheduler = self._ownership.epoch, self._scheduler
         if epoch is not None:
-            self._guarded(lambda: self._desk.shift_due_time(step_ms, epoch))
+            self._done(_Task.FOLLOW_CLOCK, lambda: self._desk.shift_due_time(step_ms, epoch))
         if scheduler is not None:
             every_tick, every_renewal = self._triggers()
             scheduler.reschedule_job(_TICK, trigger=every_tick)
             scheduler.reschedule_job(_RENEW, trigger=every_renewal)
         self._installed = None
         if epoch is not None:
-            self._guarded(self._install_interval_job)
+            self._done(_Task.FOLLOW_CLOCK, self._install_interval_job)
 
     def _forget(self) -> None:
         """Start afresh in a forked child: threads did not come along, locks must not."""

@@ -11,7 +11,7 @@ from array import array
 from typing import TYPE_CHECKING
 
 import pytest
-from support import World, wait_for
+from support import SteppedClock, World, wait_for
 
 from archibald_sync.clock import SystemClock
 from archibald_sync.domain.models import IntentKind, IntentState, Role, SessionStatus
@@ -47,28 +47,6 @@ SELECT COUNT(*) AS totalSyncs,
        MAX(startedAt) AS lastSyncAt
 FROM sync_sessions WHERE syncType = 'products'
 """
-
-
-class SteppedClock(SystemClock):
-    """A clock that stands still until it is told."""
-
-    def __init__(self) -> None:
-        """Begin at some moment."""
-        self.wall = 1_700_000_000_000
-        self.boot = 1_000_000
-        self.machine = "boot-1"
-
-    def now_ms(self) -> int:
-        """Return the wall time that was set."""
-        return self.wall
-
-    def boot_ms(self) -> int:
-        """Return the boot time that was set."""
-        return self.boot
-
-    def boot_id(self) -> str:
-        """Return the boot that was set."""
-        return self.machine
 
 
 @pytest.fixture

@@ -1,0 +1,79 @@
+"""Priority from Python: held while a block works, waited for no longer than asked."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from support import FakeSource, World, catalogue_of, wait_for
+
+from archibald_sync.errors import InvalidInputError, RunCancelled
+from archibald_sync.services.control import RunControl
+
+if TYPE_CHECKING:
+    from archibald_sync.domain.ports import Control
+
+
+def test_hold_keeps_the_lease_while_the_block_works(world: World) -> None:
+    """The lease is renewed inside the block, however long it takes, and ends with it."""
+    with world.priority.hold("ada", "order 7", ttl_s=1) as lease:
+        wait_for(lambda: world.priority.held()[0].expires_at > lease.expires_at)
+        assert [one.id for one in world.priority.held()] == [lease.id]
+
+    assert world.priority.held() == []
+
+
+def test_hold_ends_with_an_error_too(world: World) -> None:
+    """An order that fails does not keep the sync away."""
+    with pytest.raises(ZeroDivisionError), world.priority.hold("ada"):
+        _ = 1 // 0
+
+    assert world.priority.held() == []
+
+
+def test_lease_released_by_an_admin_is_not_taken_anew(world: World) -> None:
+    """Whose lease was taken away does not get it back by renewing."""
+    with world.priority.hold("ada", ttl_s=1) as lease:
+        assert world.priority.release(lease.id)
+        wait_for(lambda: "priority-renewal" not in [t.name for t in threading.enumerate()])
+        assert world.priority.held() == []
+
+
+def test_quiet_is_waited_for_no_longer_than_asked(world: World, source: FakeSource) -> None:
+    """`quiet` comes true when the run has given way, or the wait ends without it."""
+    source.records = catalogue_of(10)
+    gate, control = threading.Event(), RunControl()
+
+    def hold_up(control: Control) -> None:
+        with control.closing(gate.set):
+            assert gate.wait(10)
+
+    source.pause = hold_up
+    with world.running(control):
+        assert not world.priority.wait_until_quiet(0.1)
+        timer = threading.Timer(0.2, control.stop, [RunCancelled("requested", "enough")])
+        timer.start()
+        assert world.priority.wait_until_quiet(5)
+        timer.join()
+
+    assert world.priority.is_quiet()
+    with pytest.raises(InvalidInputError, match="waitSeconds"):
+        world.priority.wait_until_quiet(11)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        ({"owner": " "}, "owner"),
+        ({"owner": "x" * 201}, "owner"),
+        ({"reason": "x" * 201}, "reason"),
+        ({"ttl_s": 0}, "ttlSeconds"),
+        ({"ttl_s": 601}, "ttlSeconds"),
+    ],
+)
+def test_wrong_arguments_are_named(world: World, arguments: dict[str, object], field: str) -> None:
+    """A lease needs an owner, and ends within ten minutes."""
+    with pytest.raises(InvalidInputError, match=field):
+        world.priority.take(**{"owner": "ada", "reason": "", **arguments})  # type: ignore[arg-type]
+    assert world.priority.held() == []

@@ -1,0 +1,251 @@
+"""The planner alone: what each kind of record becomes, without a database."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from archibald_sync.domain.delta import (
+    CatalogueSnapshot,
+    DeltaPlanner,
+    ExistingRecord,
+    sample_changes,
+)
+from archibald_sync.domain.models import FieldChange, Page
+from archibald_sync.domain.normalise import Notation
+from archibald_sync.domain.resources import PRODUCTS
+from archibald_sync.errors import SourceFormatError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from archibald_sync.domain.delta import Plan
+
+FIELDS = ("id", "name", "minQty")
+Row = tuple[Any, ...]
+
+
+class ListSpool:
+    """A spool in memory."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self.items: list[Row] = []
+
+    def append(self, item: Row) -> None:
+        """Add at the end."""
+        self.items.append(item)
+
+    def __iter__(self) -> Iterator[Row]:
+        """Read all."""
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self.items)
+
+
+class Delivery:
+    """What a planner needs to know of a source."""
+
+    fields = FIELDS
+    notation = Notation.PLAIN
+    mapping_version = "1"
+
+
+@dataclass
+class Known:
+    """A catalogue in memory: rows by key, and the states of its row numbers."""
+
+    rows: dict[str, ExistingRecord] = field(default_factory=dict)
+    hashes: dict[bytes, int] = field(default_factory=dict)
+    deleted: frozenset[int] = frozenset()
+    missed: dict[int, int] = field(default_factory=dict)
+    is_same_mapping: bool = True
+
+    def find(self, keys: Sequence[str], _fields: Sequence[str]) -> dict[str, ExistingRecord]:
+        """Return the rows with these keys."""
+        return {key: self.rows[key] for key in keys if key in self.rows}
+
+    def planner(self) -> DeltaPlanner:
+        """Return a planner over what is known."""
+        ids = [record.row_id for record in self.rows.values()]
+        snapshot = CatalogueSnapshot(
+            row_by_hash=self.hashes,
+            active=array("q", (one for one in ids if one not in self.deleted)),
+            deleted=self.deleted,
+            missed=self.missed,
+            is_same_mapping=self.is_same_mapping,
+        )
+        return DeltaPlanner(PRODUCTS, Delivery(), snapshot, self.find, digest, ListSpool)  # type: ignore[arg-type]
+
+
+def digest(data: bytes) -> bytes:
+    """Return a hash that a test can read."""
+    return b"h:" + data
+
+
+def page(*records: Row, number: int = 1, total: int | None = None) -> Page:
+    """Return a page of records as delivered; their fingerprints follow from their values."""
+    prints = [repr(one).encode() for one in records]
+    return Page(number, prints, lambda index: records[index], None, total)
+
+
+def catalogue(*records: Row, **states: Any) -> Known:  # noqa: ANN401  # states of Known
+    """Return what is known after these records were stored, in this order, from row 1 on."""
+    first = Known().planner()
+    first.add(page(*records))
+    known = Known(**states)
+    for row_id, (source_hash, content_hash, values) in enumerate(first.finish(2).created, 1):
+        known.rows[values[0]] = ExistingRecord(row_id, content_hash, tuple(values))
+        known.hashes[source_hash] = row_id
+    return known
+
+
+def planned(known: Known, *records: Row) -> Plan:
+    """Return the plan for one page of records."""
+    planner = known.planner()
+    planner.add(page(*records))
+    return planner.finish(2)
+
+
+A, B = ("A1", "file", 1), ("B2", "bur", 5)
+
+
+def test_known_bytes_are_not_even_decoded() -> None:
+    """A record with a known fingerprint is unchanged without being looked at."""
+    planner = catalogue(A).planner()
+
+    def refuse(_index: int) -> Row:
+        raise AssertionError("decoded")
+
+    planner.add(Page(1, [repr(A).encode()], refuse))
+
+    assert planner.finish(2).counts.unchanged == 1
+
+
+def test_other_bytes_with_the_same_content_only_refresh_the_fingerprint() -> None:
+    """Another spelling of the same values is no update."""
+    many = [(f"C{n}", "x", n) for n in range(20)]
+    known = catalogue(A, *many)
+
+    plan = planned(known, ("A1", " file ", 1.0), *many)
+
+    assert (plan.counts.updated, plan.counts.unchanged, len(plan.refreshed)) == (0, 21, 1)
+    assert not plan.is_empty()
+
+
+def test_fingerprints_that_change_in_every_extract_are_left_alone() -> None:
+    """Where a read stamp changes all bytes, nothing is written at all."""
+    plan = planned(catalogue(A, B), ("A1", "file", "1"), ("B2", "bur", "5"))
+
+    assert plan.counts.unchanged == 2
+    assert (len(plan.refreshed), list(plan.refreshed)) == (0, [])
+    assert plan.is_empty()
+
+
+def test_new_mapping_refreshes_every_fingerprint() -> None:
+    """After a change of the mapping all bytes look new once, and that is remembered."""
+    plan = planned(catalogue(A, B, is_same_mapping=False), ("A1", "file", "1"), ("B2", "bur", "5"))
+
+    assert len(plan.refreshed) == 2
+
+
+def test_changed_fields_are_named() -> None:
+    """An update says which fields changed, from what to what."""
+    plan = planned(catalogue(A, B), ("A1", "file", 2), B)
+
+    ((row_id, _, _, values, changes),) = plan.updated
+    assert (row_id, values) == (1, ("A1", "file", "2"))
+    assert changes == [("minQty", "1", "2")]
+    assert sample_changes(plan) == {
+        "created": [],
+        "updated": [{"id": "A1", "changes": [FieldChange("minQty", "1", "2")]}],
+    }
+
+
+def test_row_without_a_fingerprint_is_compared_field_by_field() -> None:
+    """After somebody else edited a row its hashes are gone; equal values are no update."""
+    known = catalogue(A)
+    known.hashes.clear()
+    known.rows["A1"] = ExistingRecord(1, None, ("A1", "file", "1"))
+
+    plan = planned(known, A)
+
+    assert (plan.counts.updated, plan.counts.unchanged, len(plan.refreshed)) == (0, 1, 1)
+
+
+@pytest.mark.parametrize("known", [catalogue(A), Known()])
+def test_repeated_keys_are_counted_wherever_they_stand(known: Known) -> None:
+    """A key twice in a page, or in two pages, known or new, alike or not: a duplicate."""
+    planner = known.planner()
+    planner.add(page(A, ("A1", "other", 1), ("B2", "x", 1), ("B2", "y", 1)))
+    planner.add(page(A, ("B2", "z", 1), ("A1", "third", 1), number=2))
+    plan = planner.finish(2)
+
+    assert plan.counts.duplicates == 5
+    assert set(plan.duplicate_keys) == {"A1", "B2"}
+
+
+@pytest.mark.parametrize("key", ["", "0", "  "])
+def test_rows_without_a_key_are_dropped_and_counted(key: str) -> None:
+    """The ERP prints rows whose id is empty or 0: rejected, with their row number."""
+    plan = planned(Known(), A, (key, "x", 1))
+
+    assert (plan.counts.created, plan.counts.rejected) == (1, 1)
+    assert (plan.rejected[0].row, plan.rejected[0].field) == (2, "id")
+
+
+def test_rejected_row_is_there_so_it_is_not_missing() -> None:
+    """A row whose value does not fit keeps its old values and is not counted as missing."""
+    plan = planned(catalogue(A, B), ("A1", "file", "many"), B)
+
+    assert (plan.counts.rejected, plan.counts.missing, plan.counts.updated) == (1, 0, 0)
+    assert plan.rejected[0].field == "minQty"
+    assert plan.rejected[0].value == "'many'"
+
+
+def test_samples_are_bounded() -> None:
+    """A million rejected or repeated rows leave twenty samples of each."""
+    wrong = [(f"W{n}", "x", "?") for n in range(50)]
+    plan = planned(Known(), *wrong, *[A] * 50)
+
+    assert (plan.counts.rejected, plan.counts.duplicates) == (50, 49)
+    assert (len(plan.rejected), len(plan.duplicate_keys)) == (20, 20)
+
+
+@pytest.mark.parametrize(("missed", "deleted"), [({}, 0), ({2: 1}, 1)])
+def test_missing_row_is_deleted_the_second_time(missed: dict[int, int], deleted: int) -> None:
+    """Missing once stays, missing twice goes."""
+    plan = planned(catalogue(A, B, missed=missed), A)
+
+    assert (plan.counts.missing, plan.counts.deleted) == (1, deleted)
+
+
+def test_returning_rows() -> None:
+    """A deleted row that comes back is restored, changed or not; a missed one starts over."""
+    known = catalogue(A, B, ("C3", "x", 1), deleted=frozenset({1, 2}), missed={3: 1})
+
+    plan = planned(known, ("A1", "new name", 1), B, ("C3", "x", 1))
+
+    assert (plan.counts.restored, plan.counts.updated, plan.counts.unchanged) == (2, 0, 1)
+    assert list(plan.reappeared) == [3]
+
+
+@pytest.mark.parametrize("key", [None, 7, ["A"]])
+def test_key_of_another_type_fails_the_extract(key: object) -> None:
+    """A key that is no text means that the mapping is wrong, not the row."""
+    with pytest.raises(SourceFormatError, match="correct the field mapping"):
+        planned(Known(), (key, "x", 1))
+
+
+def test_declared_total_is_kept() -> None:
+    """What the source announces is there for the guards to compare."""
+    planner = Known().planner()
+    planner.add(page(A, total=7))
+    planner.add(page(B, number=2))
+
+    assert planner.finish(2).counts.declared_total == 7
