@@ -62,7 +62,7 @@ class OwnerDesk:
         return active[1] if active else None
 
     def take_over(self, epoch: int) -> None:
-        """Put in order what the former owner left behind."""
+        """Put in order what the former owner left behind, and do what it was still asked for."""
         driven = self._driven
         lost = driven.history.interrupt_orphans(epoch, None)
         for run_id in lost:
@@ -71,6 +71,8 @@ class OwnerDesk:
         if driven.history.consecutive_losses(_LOSSES_IN_A_ROW) >= _LOSSES_IN_A_ROW and lost:
             driven.sync.advance_schedule(epoch)
         self._bound_due_time(epoch)
+        # Before anything that is due: a boot or a stop may have changed what that is.
+        self.carry_out_pending(epoch)
 
     def keep_alive(self, epoch: int) -> None:
         """Show that the owner lives, and correct rows on which nobody works."""
@@ -117,11 +119,12 @@ class OwnerDesk:
     def carry_out_pending(self, epoch: int) -> None:
         """Carry out what was asked and not answered yet, in the order it was asked."""
         now = self._driven.clock.now_ms()
-        for intent in self._driven.schedule.pending_intents():
-            if intent.expires_at is not None and intent.expires_at < now:
-                self._answer(intent, IntentState.EXPIRED, {}, epoch)
-            else:
-                self._carry_out(intent, epoch)
+        with self._lock:
+            for intent in self._driven.schedule.pending_intents():
+                if intent.expires_at is not None and intent.expires_at < now:
+                    self._answer(intent, IntentState.EXPIRED, {}, epoch)
+                else:
+                    self._carry_out(intent, epoch)
 
     def _carry_out(self, intent: Intent, epoch: int) -> None:
         if intent.kind is IntentKind.BOOT:

@@ -100,6 +100,7 @@ class Driver:
         self._attention = threading.Event()
         self._installing = threading.Lock()
         self._installed: tuple[int, int] | None = None
+        self._epoch_in_order: int | None = None
         self._backoffs = {name: Backoff() for name in _Task}
         self._record_boot: Callable[[], None] | None = None
         os.register_at_fork(after_in_child=self._forget)
@@ -107,7 +108,13 @@ class Driver:
     @property
     def is_owner(self) -> bool:
         """Return whether this process owns the resource now."""
-        return self._ownership.epoch is not None
+        return self._epoch is not None
+
+    @property
+    def _epoch(self) -> int | None:
+        """Return our epoch once what the former owner left behind is in order."""
+        epoch = self._ownership.epoch
+        return epoch if epoch == self._epoch_in_order else None
 
     @property
     def is_started(self) -> bool:
@@ -179,13 +186,15 @@ class Driver:
         if self._record_boot is not None:
             self._record_boot()
             self._record_boot = None
-        if self._ownership.seek():
-            epoch = self._ownership.epoch or 0
-            self._log.info("Owner of %s, epoch %d", self._driven.resource.name, epoch)
+        self._ownership.seek()
+        epoch = self._ownership.epoch
+        if epoch is None:
+            return
+        if epoch != self._epoch_in_order:
             self._desk.take_over(epoch)
-            self._attention.set()
-        if self.is_owner:
-            self._install_interval_job()
+            self._epoch_in_order = epoch
+            self._log.info("Owner of %s, epoch %d", self._driven.resource.name, epoch)
+        self._install_interval_job()
 
     def _renew(self) -> None:
         self._guarded(_Task.RENEW, self._renew_and_keep_alive)
@@ -263,7 +272,7 @@ class Driver:
             return  # there was none
 
     def _run_due(self) -> None:
-        epoch = self._ownership.epoch
+        epoch = self._epoch
         if epoch is None or self._stopping.is_set():
             return
         is_done = self._guarded(_Task.RUN, lambda: self._desk.run_due(epoch))
@@ -291,7 +300,7 @@ class Driver:
     def _listen(self) -> None:
         """Carry out intents as soon as another connection has written one."""
         while not self._stopping.wait(_LISTEN_S):
-            epoch = self._ownership.epoch
+            epoch = self._epoch
             if epoch is not None:
                 self._guarded(_Task.LISTEN, partial(self._heed, epoch))
 
@@ -323,7 +332,7 @@ class Driver:
     def _follow_clock(self, step_ms: int) -> None:
         """Plan all jobs anew after a step of the wall clock."""
         self._log.warning("Wall clock stepped by %d ms", step_ms, extra={"stepMs": step_ms})
-        epoch, scheduler = self._ownership.epoch, self._scheduler
+        epoch, scheduler = self._epoch, self._scheduler
         if epoch is not None:
             self._done(_Task.FOLLOW_CLOCK, lambda: self._desk.shift_due_time(step_ms, epoch))
         if scheduler is not None:
@@ -338,7 +347,7 @@ class Driver:
         """Start afresh in a forked child: threads did not come along, locks must not."""
         self._scheduler = None
         self._threads = []
-        self._installed = None
+        self._installed = self._epoch_in_order = None
         self._stopping, self._attention = threading.Event(), threading.Event()
         self._installing = threading.Lock()
         self._desk = OwnerDesk(self._driven, self._submit)

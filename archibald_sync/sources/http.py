@@ -278,5 +278,6 @@ def _origin(url: str) -> tuple[str, str, int]:
 
 
 def _place(url: str) -> str:
+    """Return what may be told of a URL: neither credentials nor query."""
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"[:200]
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"[:200]

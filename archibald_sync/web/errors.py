@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flask import request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from archibald_sync.errors import (
     AuthError,
@@ -87,6 +87,8 @@ def _http(error: HTTPException) -> Response:
     headers = {key: value for key, value in error.get_headers() if key != "Content-Type"}
     code = error.name.lower().replace(" ", "_")
     detail = error.description or error.name
+    if isinstance(error, RequestEntityTooLarge):
+        detail = f"body: expected at most {request.max_content_length} bytes"
     status = error.code or 500  # Flask itself answers those without a code
     return problem(status, code, detail, headers=headers, is_ours=False)
 

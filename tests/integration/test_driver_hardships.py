@@ -308,3 +308,21 @@ def stopped() -> RunControl:
     control = RunControl()
     control.stop(RunCancelled("requested", "enough"))
     return control
+
+
+def test_boot_decides_before_what_was_due(tmp_path: Path, source: FakeSource) -> None:
+    """What was due when the service went down runs after the boot's delay, once."""
+    world = World(tmp_path, source, initial_delay_s=3600)
+    epoch = world.own()
+    world.schedule.begin(30, world.clock.now_ms() - _HOUR_MS, "ada", epoch)
+    world.owner.release(epoch)
+    driver = world.driver()
+
+    boot(world, driver)
+
+    wait_for(lambda: driver.is_owner and "sync:products" in driver.scheduler_job_ids())
+    due = world.schedule.state().next_due_at
+    assert due is not None
+    assert due > world.clock.now_ms() + 3_500_000
+    assert (world.runs(), source.extracts) == ([], 0)
+    world.close()
