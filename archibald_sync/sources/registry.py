@@ -45,6 +45,9 @@ def load_guards(resource: Resource, path: Path) -> GuardPolicy:
         ConfigError: A guard is unknown, or its value is no number that fits.
     """
     table = read_table(resource, path).get("guards", {})
+    if not isinstance(table, dict):
+        where = f"{path.name} [{resource.name}] guards"
+        raise ConfigError([ConfigFault(where, "is no table", f"write [{resource.name}.guards]")])
     defaults = GuardPolicy()
     known = {one.name: getattr(defaults, one.name) for one in fields(GuardPolicy)}
     faults = []

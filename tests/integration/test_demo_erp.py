@@ -94,7 +94,7 @@ def test_faults_are_switched_over_http(erp: DemoErp) -> None:
         ("/_faults", {"fault": "nope"}, "known:"),
         ("/_faults", {"fault": "slow", "secs": 1}, "secs"),
         ("/_faults", {"fault": "slow", "seconds": "1"}, "seconds"),
-        ("/_revise", {"creatd": 1}, "creatd"),
+        ("/_revise", {"added": 1}, "added"),
         ("/_revise", [], "pop|mapping"),
     ],
 )

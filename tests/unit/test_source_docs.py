@@ -1,0 +1,68 @@
+"""docs/sources.md and the example say what the connectors read, and no more."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from archibald_sync.domain.policy import GuardPolicy
+from archibald_sync.domain.resources import PRODUCTS
+from archibald_sync.sources import settings
+from archibald_sync.sources.registry import load_guards, load_source
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "sources.md").read_text("utf-8")
+EXAMPLE = ROOT / "instance" / "source.example.toml"
+
+
+def rows_under(heading: str) -> dict[str, str]:
+    """Return the rows of the table under ``heading`` by their first cell, without backticks."""
+    part = re.split(rf"^#+ {re.escape(heading)}$", PAGE, flags=re.MULTILINE)[1].split("\n#")[0]
+    rows = [line.split("|") for line in part.splitlines() if line.startswith("|")][2:]
+    return {row[1].strip().strip("`"): "|".join(row[2:]) for row in rows}
+
+
+def test_every_key_is_documented() -> None:
+    """The table of keys has each key that is read, and no other."""
+    assert set(rows_under("Keys of a resource")) == set(settings._KEYS)  # noqa: SLF001
+
+
+@pytest.mark.parametrize(
+    ("heading", "known"),
+    [("Pagination", settings._PAGINATION_KEYS), ("Auth", settings._AUTH_KEYS)],  # noqa: SLF001
+)
+def test_every_style_is_documented(heading: str, known: dict[str, tuple[str, ...]]) -> None:
+    """Each style and type is there with each of its keys."""
+    rows = rows_under(heading)
+
+    assert set(rows) == set(known)
+    for name, keys in known.items():
+        named = set(re.findall(r"`(\w+)(?: = [^`]*)?`", rows[name].split("|")[0]))
+        assert named == set(keys), name
+
+
+def test_every_guard_is_documented_with_its_default() -> None:
+    """The table of guards has each with the default that the code has."""
+    rows = rows_under("Guards")
+    defaults = GuardPolicy()
+    for one in fields(GuardPolicy):
+        shown = rows[one.name].split("|")[0].strip().strip("`")
+        assert float(shown) == getattr(defaults, one.name), one.name
+
+
+def test_example_is_complete_and_loads(tmp_path: Path) -> None:
+    """The example maps every declared field, and works once its token is set."""
+    source = load_source(PRODUCTS, EXAMPLE, {"ERP_TOKEN": "x"})
+    assert set(source.fields) == set(PRODUCTS.field_names)
+
+    guards = re.sub(
+        r"^# (\[products\.guards\]|\w+ = )", r"\1", EXAMPLE.read_text(), flags=re.MULTILINE
+    )
+    path = tmp_path / "source.toml"
+    path.write_text(guards)
+    assert tomllib.loads(guards)["products"]["guards"]
+    assert load_guards(PRODUCTS, path) == GuardPolicy()
