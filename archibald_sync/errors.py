@@ -7,6 +7,7 @@
     │   └── PermanentSourceError     trying again would give the same answer
     │       ├── SourceAuthError      the ERP refused us, or showed its login page
     │       └── SourceFormatError    a complete answer of the wrong shape
+    ├── NotModified                  the source says that nothing changed: a short-cut
     ├── PlanHeld                     a guard refused the plan: nothing was written
     ├── RunStopped                   the run was told to end before it had finished
     │   ├── Preempted                a priority lease: the session yields and runs again
@@ -111,6 +112,12 @@ class SourceFormatError(PermanentSourceError):
     """The source answered completely, but not in the agreed shape."""
 
     code = "source_format"
+
+
+class NotModified(ArchibaldSyncError):  # noqa: N818  # good news
+    """The source says that nothing changed since the extract that the catalogue holds."""
+
+    code = "not_modified"
 
 
 class PlanHeld(ArchibaldSyncError):  # noqa: N818  # a verdict, not a malfunction

@@ -16,6 +16,7 @@ from archibald_sync.domain.models import Page, RunRequest, Trigger
 from archibald_sync.domain.normalise import Notation
 from archibald_sync.domain.policy import GuardPolicy, RetryPolicy, SchedulePolicy, SessionLimits
 from archibald_sync.domain.resources import PRODUCTS
+from archibald_sync.errors import NotModified
 from archibald_sync.scheduler.desk import Driven
 from archibald_sync.scheduler.driver import Driver
 from archibald_sync.scheduler.ownership import Ownership
@@ -75,10 +76,13 @@ class FakeSource:
         self.fields: tuple[str, ...] = FIELDS
         self.mapping_version = "1"
         self.declared_total: int | None = None
+        self.validator: str | None = None
 
-    def pages(self, control: Control) -> Iterator[Page]:
-        """Read one extract."""
+    def pages(self, control: Control, validator: str | None = None) -> Iterator[Page]:
+        """Read one extract, unless ``validator`` is still the one to show."""
         self.extracts += 1
+        if validator is not None and validator == self.validator:
+            raise NotModified("nothing changed since the last extract")
         failure = self.failures.pop(0) if self.failures else None
         records = list(self.records)
         chunks = [
@@ -108,6 +112,7 @@ class FakeSource:
             decode,
             total_pages,
             self.declared_total,
+            self.validator if number == total_pages else None,
         )
 
 

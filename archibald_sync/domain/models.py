@@ -72,7 +72,9 @@ class Page:
 
     ``fingerprints[i]`` is the 16-byte source hash of record ``i``; ``decode(i)``
     gives its values as delivered, in the order of the source's ``fields``.
-    ``total_pages`` and ``declared_total`` are what the source announces, if it does.
+    ``total_pages`` and ``declared_total`` are what the source announces, if it does;
+    ``validator``, on the last page, is what to show the source next time so that it
+    can say that nothing changed (an ETag, say).
     """
 
     number: int
@@ -80,6 +82,7 @@ class Page:
     decode: Callable[[int], tuple[object, ...]]
     total_pages: int | None = None
     declared_total: int | None = None
+    validator: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,10 +67,16 @@ class Source(Protocol):
     def mapping_version(self) -> str:
         """Return what changes whenever the mapping of fields does."""
 
-    def pages(self, control: Control) -> Iterator[Page]:
+    def pages(self, control: Control, validator: str | None = None) -> Iterator[Page]:
         """Read one complete extract, page by page.
 
+        Args:
+            control: Ends the run at any moment.
+            validator: What the last page of an extract carried that the catalogue
+                holds; the source may then say that nothing changed since.
+
         Raises:
+            NotModified: Nothing changed since ``validator``; before the first page.
             TransientSourceError: It failed in a way that may pass.
             PermanentSourceError: A second try would fail in the same way.
             RunStopped: ``control`` ended the run.

@@ -1,7 +1,7 @@
 """HTTP as the connectors need it: limited in every way, and mapped to our errors once.
 
-requests limits the time of each read, not of the whole answer: the run's control
-shuts the socket down from another thread instead. Messages name host and path at
+requests limits the time of each read, not of the whole answer: a timer, or the run's
+control, shuts the socket down from another thread instead. Messages name host and path at
 most; never a body, a query string or a secret.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -30,10 +31,10 @@ from archibald_sync.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from archibald_sync.domain.ports import Control
-    from archibald_sync.sources.settings import Auth, SourceSettings
+    from archibald_sync.sources.http_settings import Auth, HttpSettings
 
 _CHUNK_BYTES = 64 * 1024
 _CONNECT_TIMEOUT_S = 5.0
@@ -56,7 +57,7 @@ class Answer:
 class HttpClient:
     """Gets pages from one origin, and from no other."""
 
-    def __init__(self, settings: SourceSettings) -> None:
+    def __init__(self, settings: HttpSettings) -> None:
         """Prepare a session for the origin of ``settings.url``."""
         self._settings = settings
         self._origin = _origin(settings.url)
@@ -66,7 +67,7 @@ class HttpClient:
         # The environment's proxies and netrc would change where secrets go.
         self._session.trust_env = False
         self._session.headers["User-Agent"] = f"archibald-sync/{__version__}"
-        self._session.headers["Accept"] = "application/json"
+        self._session.headers["Accept"] = settings.accept
         _authenticate(self._session, settings.auth)
         adapter = _WatchedAdapter(self._sockets)
         self._session.mount("http://", adapter)
@@ -88,7 +89,7 @@ class HttpClient:
             PermanentSourceError: A second try would fail in the same way.
         """
         try:
-            with control.closing(self._shut_down):
+            with control.closing(self._shut_down), self._deadline(url):
                 return self._follow(url, dict(params), bytes_left)
         except requests.exceptions.RequestException as exc:
             raise _translated(exc, url) from exc
@@ -99,6 +100,34 @@ class HttpClient:
         """Close all connections."""
         self._session.close()
         self._sockets.clear()
+
+    @contextlib.contextmanager
+    def _deadline(self, url: str) -> Iterator[None]:
+        """Shut the connection when a whole answer takes longer than it may.
+
+        Raises:
+            TransientSourceError: It did, whatever that looked like to the reader.
+        """
+        late = threading.Event()
+
+        def expire() -> None:
+            late.set()
+            self._shut_down()
+
+        timer = threading.Timer(self._settings.timeout_s, expire)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except (requests.exceptions.RequestException, SourceError) as exc:
+            if not late.is_set():
+                raise
+            raise _too_slow(url) from exc
+        finally:
+            timer.cancel()
+        if late.is_set():
+            # An answer without a length looks complete when its connection is shut.
+            raise _too_slow(url)
 
     def _follow(self, url: str, params: dict[str, str | int], bytes_left: int) -> Answer:
         for _ in range(_MAX_REDIRECTS):
@@ -266,6 +295,10 @@ def _translated(exc: requests.exceptions.RequestException, url: str) -> SourceEr
         if isinstance(exc, theirs) or is_stalled:
             return ours(sentence.format(_place(url)), code=code)
     raise exc
+
+
+def _too_slow(url: str) -> TransientSourceError:
+    return TransientSourceError(f"{_place(url)} did not answer in time", code="source_timeout")
 
 
 def _origin(url: str) -> tuple[str, str, int]:

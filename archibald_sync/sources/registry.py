@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from archibald_sync.domain.policy import GuardPolicy
 from archibald_sync.errors import ConfigError, ConfigFault
-from archibald_sync.sources.rest import RestSource
-from archibald_sync.sources.settings import load_settings, read_table
+from archibald_sync.sources.mapping import read_mapping
+from archibald_sync.sources.table import TableReader, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,26 +17,39 @@ if TYPE_CHECKING:
 
     from archibald_sync.domain.ports import Source
     from archibald_sync.domain.resources import Resource
+    from archibald_sync.sources.connector import Connector
 
-_CONNECTORS = {"rest": RestSource}
+COMMON_KEYS = ("kind", "notation", "fields", "guards")
+# Imported when used: nobody pays for the libraries of a face that his ERP has not.
+_MODULES = {"rest": "rest"}
+KINDS = tuple(_MODULES)
 
 
 def load_source(resource: Resource, path: Path, environ: Mapping[str, str]) -> Source:
     """Return the source of ``resource`` as the file ``path`` declares it.
 
+    Args:
+        resource: What the source delivers.
+        path: The file ``source.toml``; relative paths in it count from its folder.
+        environ: Where the secrets are that it names.
+
     Raises:
-        ConfigError: The file is missing or wrong.
+        ConfigError: The file is missing or wrong; it names every fault.
     """
-    settings = load_settings(resource, path, environ)
-    connector = _CONNECTORS.get(settings.kind)
-    if connector is None:
-        fault = ConfigFault(
-            f"{path.name} [{resource.name}] kind",
-            f"{settings.kind!r} is not available in this version",
-            f"write one of: {', '.join(_CONNECTORS)}",
-        )
-        raise ConfigError([fault])
-    return connector(settings)
+    table = read_table(resource, path)
+    reader = TableReader(table, f"{path.name} [{resource.name}]", environ, path.parent)
+    connector = connector_of(reader.word("kind", KINDS, ""))
+    reader.refuse_unknown(table, (*COMMON_KEYS, *connector.keys), "")
+    source = connector.make(reader, read_mapping(reader, resource, connector.notation))
+    if reader.faults:
+        raise ConfigError(reader.faults)
+    return source
+
+
+def connector_of(kind: str) -> Connector:
+    """Return the connector that serves ``kind``, one of ``KINDS``."""
+    connector: Connector = import_module(f"{__package__}.{_MODULES[kind]}").CONNECTOR
+    return connector
 
 
 def load_guards(resource: Resource, path: Path) -> GuardPolicy:

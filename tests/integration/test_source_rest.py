@@ -68,7 +68,7 @@ def test_every_pagination_style_reads_everything_once(
     """Whatever the style, an extract holds each product exactly once."""
     records = read(source_of(erp, tmp_path, path, **changes))
 
-    products, _ = erp.pages.products(0, 10**6)
+    products, _ = erp.revisions.products(0, 10**6, {})
     assert [record[0] for record in records] == [product["ITEMID"] for product in products]
 
 
@@ -117,6 +117,7 @@ FAULTS: list[tuple[str, dict[str, Any], type[SourceError], str]] = [
     ("status", {"status": 404}, PermanentSourceError, "source_http_404"),
     ("status", {"status": 403}, SourceAuthError, "source_http_403"),
     ("slow", {"seconds": 1.5}, TransientSourceError, "source_timeout"),
+    ("slow-body", {"seconds": 0.1}, TransientSourceError, "source_timeout"),
     ("login-page", {}, SourceAuthError, "source_login_page"),
     ("html-error", {}, SourceFormatError, "source_html"),
     ("invalid-json", {}, SourceFormatError, "source_json"),
@@ -231,7 +232,7 @@ def test_fingerprints_change_with_mapping_and_content(erp: DemoErp, tmp_path: Pa
     ("line", "problem"),
     [
         ('kind = "rset"', "rest"),
-        ('kind = "odata"', "not available"),
+        ('kind = "soap"', "write one of: rest"),
         ('url = "ftp://x"', "http"),
         ('url = "http://a:b@x/"', "credentials"),
         ("timeout_s = 0", "1 to 600"),

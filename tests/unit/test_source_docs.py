@@ -11,8 +11,9 @@ import pytest
 
 from archibald_sync.domain.policy import GuardPolicy
 from archibald_sync.domain.resources import PRODUCTS
-from archibald_sync.sources import settings
+from archibald_sync.sources import http_settings, registry
 from archibald_sync.sources.registry import load_guards, load_source
+from archibald_sync.sources.rest import settings
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "sources.md").read_text("utf-8")
@@ -28,12 +29,12 @@ def rows_under(heading: str) -> dict[str, str]:
 
 def test_every_key_is_documented() -> None:
     """The table of keys has each key that is read, and no other."""
-    assert set(rows_under("Keys of a resource")) == set(settings._KEYS)  # noqa: SLF001
+    assert set(rows_under("Keys of a resource")) == {*registry.COMMON_KEYS, *settings.KEYS}
 
 
 @pytest.mark.parametrize(
     ("heading", "known"),
-    [("Pagination", settings._PAGINATION_KEYS), ("Auth", settings._AUTH_KEYS)],  # noqa: SLF001
+    [("Pagination", settings.PAGINATION_KEYS), ("Auth", http_settings.AUTH_KEYS)],
 )
 def test_every_style_is_documented(heading: str, known: dict[str, tuple[str, ...]]) -> None:
     """Each style and type is there with each of its keys."""

@@ -29,9 +29,8 @@ if TYPE_CHECKING:
 
     from archibald_sync.domain.normalise import Notation
     from archibald_sync.domain.ports import Control
-    from archibald_sync.sources.settings import SourceSettings
-
-_FORMAT_VERSION = 1
+    from archibald_sync.sources.mapping import FieldMapping
+    from archibald_sync.sources.rest.settings import RestSettings
 
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _list = msgspec.json.Decoder(list[msgspec.Raw])
@@ -58,30 +57,27 @@ class _Reading:
 class RestSource:
     """A resource behind a REST gateway."""
 
-    def __init__(self, settings: SourceSettings) -> None:
+    def __init__(self, settings: RestSettings, mapping: FieldMapping) -> None:
         """Read as ``settings`` say; nothing is asked before ``pages``."""
         self._settings = settings
-        self._columns = tuple(settings.fields.values())
-        mapping = f"{_FORMAT_VERSION}|{settings.notation}|{sorted(settings.fields.items())!r}"
-        self._mapping_version = xxhash.xxh3_64_hexdigest(mapping.encode())
-        self._seed = xxhash.xxh3_64_intdigest(mapping.encode())
+        self._mapping = mapping
 
     @property
     def fields(self) -> tuple[str, ...]:
         """Return the delivered fields of the resource, the key first."""
-        return tuple(self._settings.fields)
+        return self._mapping.fields
 
     @property
     def notation(self) -> Notation:
         """Return how numbers and dates are written."""
-        return self._settings.notation
+        return self._mapping.notation
 
     @property
     def mapping_version(self) -> str:
         """Return what changes whenever the mapping of fields does."""
-        return self._mapping_version
+        return self._mapping.version
 
-    def pages(self, control: Control) -> Iterator[Page]:
+    def pages(self, control: Control, validator: str | None = None) -> Iterator[Page]:  # noqa: ARG002
         """Read one complete extract, page by page.
 
         Raises:
@@ -89,14 +85,14 @@ class RestSource:
             PermanentSourceError: A second try would fail in the same way.
             RunStopped: ``control`` ended the run.
         """
-        client, reading = HttpClient(self._settings), _Reading()
+        client, reading = HttpClient(self._settings.http), _Reading()
         request: _Request | None = self._first_request()
         seen: set[object] = set()
         try:
             while request is not None:
                 control.checkpoint()
                 self._refuse_repetition(request, seen, reading)
-                left = self._settings.max_bytes - reading.bytes_read
+                left = self._settings.http.max_bytes - reading.bytes_read
                 answer = client.get(request.url, request.params, control, left)
                 page, request = self._page(answer, request, reading)
                 yield page
@@ -129,7 +125,7 @@ class RestSource:
         reading.bytes_read += len(answer.body)
         total_pages = document.count(settings.pagination.total_pages)
         total = document.count(settings.total)
-        digest, seed = xxhash.xxh3_128_digest, self._seed
+        digest, seed = xxhash.xxh3_128_digest, self._mapping.seed
         page = Page(
             number=reading.page_number,
             fingerprints=[digest(raw, seed) for raw in raws],
@@ -153,7 +149,7 @@ class RestSource:
         if pagination.style == "offset":
             params[pagination.offset_param] = 0
             params[pagination.limit_param] = pagination.size
-        return _Request(self._settings.url, params)
+        return _Request(self._settings.http.url, params)
 
     def _next_request(
         self,
@@ -196,7 +192,7 @@ class RestSource:
         delivered: set[str] = set()
         for raw in raws:
             delivered.update(_decoded(raw))
-        if missing := [column for column in self._columns if column not in delivered]:
+        if missing := [column for column in self._mapping.columns if column not in delivered]:
             raise SourceFormatError(
                 f"the source no longer delivers: {', '.join(missing)}; "
                 "correct the mapping in source.toml, or the source",
@@ -205,7 +201,7 @@ class RestSource:
 
     def _decode(self, raws: Sequence[msgspec.Raw], index: int) -> tuple[object, ...]:
         record = _decoded(raws[index])
-        return tuple([record.get(column) for column in self._columns])
+        return tuple([record.get(column) for column in self._mapping.columns])
 
 
 class _Document:

@@ -1,0 +1,81 @@
+"""What every connector that speaks HTTP is told: where, who, how long and how much."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from archibald_sync.sources.table import TableReader
+
+HTTP_KEYS = ("url", "auth", "timeout_s", "max_bytes", "max_page_bytes")
+AUTH_KEYS: dict[str, tuple[str, ...]] = {
+    "none": (),
+    "bearer": ("token_env",),
+    "basic": ("username_env", "password_env"),
+    "header": ("name", "value_env"),
+}
+_MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """How we identify ourselves; the secrets are left out of every representation."""
+
+    type: str = "none"
+    name: str = ""
+    username: str = field(default="", repr=False)
+    secret: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSettings:
+    """Where a source is and how it may be asked; sizes are of decoded bytes."""
+
+    url: str
+    auth: Auth = Auth()
+    accept: str = "application/json"
+    timeout_s: float = 30.0
+    max_bytes: int = 2048 * _MIB
+    max_page_bytes: int = 64 * _MIB
+
+
+def read_http(reader: TableReader, *, accept: str = "application/json") -> HttpSettings:
+    """Return the HTTP settings of a table; faults are remembered in ``reader``."""
+    return HttpSettings(
+        url=_read_url(reader),
+        auth=_read_auth(reader),
+        accept=accept,
+        timeout_s=reader.number("timeout_s", 30, 1, 600),
+        max_bytes=reader.integer("max_bytes", 2048 * _MIB, 1, 2**40),
+        max_page_bytes=reader.integer("max_page_bytes", 64 * _MIB, 1, 2**32),
+    )
+
+
+def _read_url(reader: TableReader) -> str:
+    url = reader.text("url", "")
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        reader.fault("url", f"{url!r} is not a URL", "write http://… or https://… with a host")
+    if parts.username or parts.password:
+        reader.fault("url", "holds credentials", "name them under auth instead")
+        return ""
+    return url
+
+
+def _read_auth(reader: TableReader) -> Auth:
+    table = reader.subtable("auth")
+    kind = reader.word("type", tuple(AUTH_KEYS), "none", "auth")
+    reader.refuse_unknown(table, ("type", *AUTH_KEYS.get(kind, ())), "auth.")
+    if kind == "bearer":
+        return Auth(kind, secret=reader.secret("token_env"))
+    if kind == "basic":
+        username, password = reader.secret("username_env"), reader.secret("password_env")
+        return Auth(kind, username=username, secret=password)
+    if kind == "header":
+        name = reader.text("name", "", "auth")
+        if not name.replace("-", "").isalnum():
+            reader.fault("auth.name", f"{name!r} is no header", "write one such as X-Api-Key")
+        return Auth(kind, name=name, secret=reader.secret("value_env"))
+    return Auth()
