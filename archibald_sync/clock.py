@@ -26,6 +26,9 @@ class Clock(Protocol):
     def boot_ms(self) -> int:
         """Return milliseconds since the machine booted; never steps."""
 
+    def offset_ms(self) -> int:
+        """Return wall time minus boot time: it changes only when the wall clock is stepped."""
+
     def boot_id(self) -> str:
         """Return what tells this boot of the machine from every other."""
 
@@ -40,6 +43,10 @@ class SystemClock:
     def boot_ms(self) -> int:
         """Return milliseconds since the machine booted; never steps."""
         return time.clock_gettime_ns(_BOOT_CLOCK) // 1_000_000
+
+    def offset_ms(self) -> int:
+        """Return wall time minus boot time: it changes only when the wall clock is stepped."""
+        return self.now_ms() - self.boot_ms()
 
     def boot_id(self) -> str:
         """Return the kernel's random boot id; a constant where there is none."""

@@ -153,7 +153,7 @@ class ShiftedClock(SystemClock):
 class World:
     """One instance with real databases, wired as bootstrap does, around a fake source."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # each test changes one or two
         self,
         folder: Path,
         source: FakeSource,
@@ -162,12 +162,13 @@ class World:
         delays_s: tuple[float, ...] = (0.0, 0.0, 0.0),
         max_attempts: int = 3,
         initial_delay_s: float = 0.0,
+        open_database: Callable[[Path], Database] = Database,
     ) -> None:
         """Wire everything; nothing runs yet."""
         self.folder = folder
         self.source = source
         self.clock = clock or SystemClock()
-        self.database = Database(folder / "main.sqlite3")
+        self.database = open_database(folder / "main.sqlite3")
         self.priority_database = Database(folder / "priority.sqlite3")
         migrate(self.database, "main", [PRODUCTS])
         migrate(self.priority_database, "priority")

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
@@ -133,7 +132,7 @@ class Driver:
         self._record_boot = record_boot
         self._stopping.clear()
         self._scheduler = scheduler = self._make_scheduler()
-        now = datetime.now(UTC)
+        now = _instant(self._driven.clock.now_ms())
         every_tick, every_renewal = self._triggers()
         scheduler.add_job(self._tick, every_tick, id=_TICK, next_run_time=now)
         scheduler.add_job(self._renew, every_renewal, id=_RENEW)
@@ -249,9 +248,9 @@ class Driver:
             if wanted is None:
                 self._remove_interval_job()
                 return
-            due = datetime.fromtimestamp(wanted[1] / 1000, UTC)
-            pause_s = self._backoffs[_Task.RUN].remaining_s
-            soonest = datetime.fromtimestamp(time.time() + pause_s, UTC)
+            due = _instant(wanted[1])
+            pause_ms = int(self._backoffs[_Task.RUN].remaining_s * 1000)
+            soonest = _instant(self._driven.clock.now_ms() + pause_ms)
             trigger = IntervalTrigger(minutes=wanted[0], start_date=due, timezone=UTC)
             scheduler.add_job(
                 self._run_due,
@@ -314,9 +313,9 @@ class Driver:
 
     def _supervise(self) -> None:
         """Let the run at work give way, hold it to its limits, and watch the clock."""
-        offset_ms = self._clock_offset_ms()
+        offset_ms = self._driven.clock.offset_ms()
         while not self._stopping.wait(_SUPERVISE_S):
-            offset_before, offset_ms = offset_ms, self._clock_offset_ms()
+            offset_before, offset_ms = offset_ms, self._driven.clock.offset_ms()
             if abs(offset_ms - offset_before) > _CLOCK_STEP_MS:
                 self._follow_clock(offset_ms - offset_before)
             if not threading.main_thread().is_alive():
@@ -325,9 +324,6 @@ class Driver:
             if control is not None:
                 self._guarded(_Task.SUPERVISE, partial(self._driven.sync.supervise, control))
         self._stop_active()
-
-    def _clock_offset_ms(self) -> int:
-        return self._driven.clock.now_ms() - self._driven.clock.boot_ms()
 
     def _follow_clock(self, step_ms: int) -> None:
         """Plan all jobs anew after a step of the wall clock."""
@@ -352,6 +348,10 @@ class Driver:
         self._installing = threading.Lock()
         self._desk = OwnerDesk(self._driven, self._submit)
         self._ownership.forget()
+
+
+def _instant(at_ms: int) -> datetime:
+    return datetime.fromtimestamp(at_ms / 1000, UTC)
 
 
 def _shutdown() -> RunCancelled:

@@ -143,7 +143,8 @@ def test_every_fault_has_its_code(
     """Each way to fail is told apart, and whether it may pass; never a body in the message."""
     erp.faults.switch_on(fault, **options)
     path = source_file(tmp_path, erp.url("/api/products"), max_page_bytes="2000000")
-    path.write_text(path.read_text().replace("timeout_s = 30", "timeout_s = 1"))
+    if fault.startswith("slow"):  # the others must not depend on how fast this machine is
+        path.write_text(path.read_text().replace("timeout_s = 30", "timeout_s = 1"))
 
     with pytest.raises(kind) as failure:
         read(load_source(PRODUCTS, path, {}))

@@ -102,10 +102,10 @@ WHERE resource = :resource AND outcome IS NULL AND id IS NOT :activeRunId
 SELECT * FROM sync_runs WHERE resource = :resource AND id = :id
 
 -- name: last_runs
--- The newest runs.
+-- The newest runs, in the order they were begun: the clock may have been set back since.
 SELECT * FROM sync_runs
 WHERE resource = :resource AND (:withSkipped OR outcome IS NOT 'skipped')
-ORDER BY startedAt DESC, id DESC
+ORDER BY rowid DESC
 LIMIT :limit
 
 -- name: session
