@@ -233,6 +233,12 @@ class World:
         assert epoch is not None
         return epoch
 
+    def own_epoch(self) -> int:
+        """Return the epoch of the last owner, live or not."""
+        lease = self.owner.lease()
+        assert lease is not None
+        return lease.epoch
+
     def claim(self, trigger: Trigger = Trigger.SCHEDULE) -> Claim:
         """Claim a run as the owner."""
         return self.sync.claim(RunRequest(trigger), self.own())

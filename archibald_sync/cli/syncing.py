@@ -23,11 +23,13 @@ from archibald_sync.cli.output import plain, seconds
 from archibald_sync.cli.progress import RunProgress
 from archibald_sync.domain.models import IntentState, RunOutcome
 from archibald_sync.domain.policy import OWNER_LEASE_TTL_S
+from archibald_sync.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from archibald_sync.bootstrap import ResourceServices
+    from archibald_sync.bootstrap import ResourceServices, Services
+    from archibald_sync.scheduler.driver import Driver
 
     Run = Mapping[str, Any]
 
@@ -52,23 +54,40 @@ def sync(resource: str, *, no_progress: bool) -> None:
     with opened_services() as services, _terminable():
         logs.configure(services.settings.log_format)
         asked = services.resources[resource]
-        driver = build_driver(services, asked.resource, has_schedule=False)
+        driver = _own_driver(services, asked)
         run_id = None
         try:
-            driver.start()
+            if driver is not None:
+                driver.start()
             run_id, is_others = _ask(asked)
             if is_others:
                 click.echo(f"Run {run_id} is at work already; following it.", err=True)
             _follow(asked, run_id, has_bar=has_terminal() and not no_progress)
         except KeyboardInterrupt:
-            if run_id and not driver.is_owner:
+            if run_id and not (driver and driver.is_owner):
                 click.echo("No longer following; the run goes on in the service.", err=True)
                 sys.exit(ExitCode.CANCELLED)
             click.echo("Ending the run …", err=True)
         finally:
-            driver.stop()
+            if driver is not None:
+                driver.stop()
         # A run that we broke off has its outcome only now.
         _finish(asked.monitoring.run(run_id) if run_id else None)
+
+
+def _own_driver(services: Services, asked: ResourceServices) -> Driver | None:
+    """Return our own part in driving; None where only the service knows the source.
+
+    Raises:
+        ConfigError: ``source.toml`` is missing or wrong, and no service runs.
+    """
+    try:
+        return build_driver(services, asked.resource, has_schedule=False)
+    except ConfigError:
+        # A service that reads from the demo ERP has no source.toml in the instance.
+        if asked.monitoring.is_driven():
+            return None
+        raise
 
 
 def _ask(asked: ResourceServices) -> tuple[str, bool]:

@@ -11,7 +11,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from archibald_sync.errors import InvalidInputError, NotFoundError
+from archibald_sync.errors import InvalidInputError, NotFoundError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -110,6 +110,8 @@ class PriorityManager:
                 self._leases.renew(lease_id, ttl_s)
             except NotFoundError:
                 return  # an admin released it
+            except StorageError:
+                continue  # two more renewals fit into what is left of the lease
 
 
 def _valid_ttl(ttl_s: float) -> float:

@@ -32,7 +32,7 @@ class ResourceHealthSchema(Schema):
     isReady = fields.Boolean(required=True)
     problems = fields.List(
         fields.String(
-            metadata={"enum": ["no_owner", "paused_for_long", StorageError.code]},
+            metadata={"enum": ["no_owner", "paused_for_long", "stale", StorageError.code]},
         ),
         required=True,
     )

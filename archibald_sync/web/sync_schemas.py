@@ -261,5 +261,6 @@ class StatusSchema(Schema):
     lastRun = fields.Nested(RunSchema, allow_none=True)
     owner = fields.Nested(OwnerSchema, allow_none=True)
     priority = fields.List(fields.Nested(HeldLeaseSchema))
-    isPauseLong = fields.Boolean()
+    pausedSince = instant(allow_none=True)
+    isPauseLong = fields.Boolean(metadata={"description": "For more than two intervals"})
     records = fields.Nested(RecordsSchema)

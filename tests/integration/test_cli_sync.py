@@ -134,6 +134,21 @@ def test_sync_follows_the_service(instance: Instance, erp: SmallErp) -> None:
     assert [session["requestedBy"].startswith("cli:") for session in runs] == [True]
 
 
+def test_sync_needs_no_source_of_its_own_beside_a_service(
+    instance: Instance, erp: SmallErp
+) -> None:
+    """Beside a service that reads from elsewhere, the demo ERP say, the command just asks."""
+    with service():
+        (instance.folder / "instance" / "source.toml").unlink()
+        beside = instance.call("sync")
+    alone = instance.call("sync")
+
+    assert (beside[0], beside[2]) == (0, "")
+    assert beside[1].startswith("completed: 5 read, 5 created")
+    assert alone[0] == 2
+    assert "source.toml" in alone[2]
+
+
 def test_sync_attaches_to_a_run_at_work(instance: Instance, erp: SmallErp) -> None:
     """A run that is at work already is followed, and the command says so."""
     erp.gate.clear()

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 from support import FakeSource, World, catalogue_of, wait_for
 
-from archibald_sync.errors import InvalidInputError, RunCancelled
+from archibald_sync.errors import InvalidInputError, RunCancelled, StorageBusyError
 from archibald_sync.services.control import RunControl
+from archibald_sync.services.priority import PriorityManager
+from archibald_sync.storage.priority import SqlitePriorityLeases
 
 if TYPE_CHECKING:
+    from archibald_sync.domain.models import PriorityLease
     from archibald_sync.domain.ports import Control
 
 
@@ -38,6 +41,28 @@ def test_lease_released_by_an_admin_is_not_taken_anew(world: World) -> None:
         assert world.priority.release(lease.id)
         wait_for(lambda: "priority-renewal" not in [t.name for t in threading.enumerate()])
         assert world.priority.held() == []
+
+
+class BusyOnce(SqlitePriorityLeases):
+    """Leases whose first renewal meets a busy database."""
+
+    is_busy = True
+
+    def renew(self, lease_id: str, ttl_s: float) -> PriorityLease:
+        """Prolong a lease, from the second time on."""
+        if self.is_busy:
+            self.is_busy = False
+            raise StorageBusyError("the database is busy")
+        return super().renew(lease_id, ttl_s)
+
+
+def test_a_busy_database_does_not_end_the_renewals(world: World) -> None:
+    """A renewal that fails is made up for before the lease runs out."""
+    leases = BusyOnce(world.priority_database, world.clock)
+    with PriorityManager(leases, lambda: True).hold("ada", ttl_s=3) as lease:
+        wait_for(lambda: world.priority.held()[0].expires_at > lease.expires_at)
+
+    assert not leases.is_busy
 
 
 def test_quiet_is_waited_for_no_longer_than_asked(world: World, source: FakeSource) -> None:
