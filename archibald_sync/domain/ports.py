@@ -260,8 +260,10 @@ class OwnerLeases(Protocol):
 class PriorityLeases(Protocol):
     """Claims by foreground work; kept apart, so that no sync can delay them."""
 
-    def take(self, owner: str, reason: str, ttl_s: float) -> PriorityLease:
-        """Take a lease for ``ttl_s`` seconds."""
+    def take(
+        self, owner: str, reason: str, ttl_s: float, idempotency_key: str | None = None
+    ) -> PriorityLease:
+        """Take a lease for ``ttl_s`` seconds; the same key gives the one still held."""
 
     def renew(self, lease_id: str, ttl_s: float) -> PriorityLease:
         """Prolong a lease to ``ttl_s`` seconds from now.

@@ -34,21 +34,39 @@ class ScheduleService:
         self._schedule = schedule
         self._answer_wait_s = answer_wait_s
 
-    def start(self, interval_minutes: object, requested_by: str | None) -> Intent:
+    # A repeated ``idempotency_key`` gives the first answer, and does nothing more.
+
+    def start(
+        self,
+        interval_minutes: object,
+        requested_by: str | None,
+        idempotency_key: str | None = None,
+    ) -> Intent:
         """Ask that the schedule runs every ``interval_minutes``: a whole number, 1 to 1440.
 
         Raises:
-            InvalidInputError: The interval is anything else.
+            InvalidInputError: The interval is anything else, or the key was used before
+                with another one.
         """
-        interval = valid_interval(interval_minutes)
-        return self._ask(IntentKind.START, {"intervalMinutes": interval}, requested_by)
+        parameters = {"intervalMinutes": valid_interval(interval_minutes)}
+        return self._ask(IntentKind.START, parameters, requested_by, idempotency_key)
 
-    def stop(self, requested_by: str | None, *, cancel: bool = False) -> Intent:
-        """Ask that no run begins any more; with ``cancel`` the one at work ends too."""
-        return self._ask(IntentKind.STOP, {"cancel": cancel}, requested_by)
+    def stop(
+        self,
+        requested_by: str | None,
+        idempotency_key: str | None = None,
+        *,
+        cancel: bool = False,
+    ) -> Intent:
+        """Ask that no run begins any more; with ``cancel`` the one at work ends too.
+
+        Raises:
+            InvalidInputError: The key was used before with another ``cancel``.
+        """
+        return self._ask(IntentKind.STOP, {"cancel": cancel}, requested_by, idempotency_key)
 
     def run_now(self, requested_by: str | None, idempotency_key: str | None = None) -> Intent:
-        """Ask for a run at once; a repeated ``idempotency_key`` gives the first answer."""
+        """Ask for a run at once."""
         return self._ask(IntentKind.RUN, {}, requested_by, idempotency_key)
 
     def boot(self, policy: str, boot_id: str) -> None:
@@ -89,6 +107,9 @@ class ScheduleService:
             ttl_s=_RUN_TTL_S if kind is IntentKind.RUN else _WISH_TTL_S,
             idempotency_key=idempotency_key and f"{kind}:{idempotency_key}",
         )
+        if dict(intent.parameters) != dict(parameters):
+            message = "was used for another request; choose a new key"
+            raise InvalidInputError("Idempotency-Key", message)
         return self.answer(intent, self._answer_wait_s)
 
 

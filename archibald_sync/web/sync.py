@@ -17,6 +17,7 @@ from archibald_sync.web import sync_schemas as schemas
 from archibald_sync.web.blueprint import Blueprint
 from archibald_sync.web.context import request_id, services
 from archibald_sync.web.cursor import decoded, encoded
+from archibald_sync.web.idempotency import IdempotencySchema, idempotency_key
 from archibald_sync.web.problems import problem, problem_responses
 from archibald_sync.web.security import current_user, requires
 
@@ -57,16 +58,18 @@ def metrics() -> dict[str, Any]:
 @bp.route("/start", methods=["POST"])
 @requires(Role.OPERATOR)
 @bp.arguments(schemas.StartSchema, required=False)
+@bp.arguments(IdempotencySchema, location="headers")
 @bp.response(200, schemas.StartedSchema)
 @bp.doc(responses=problem_responses(400, 413, 415))
-def start(body: dict[str, Any]) -> dict[str, Any]:
+def start(body: dict[str, Any], headers: dict[str, Any]) -> dict[str, Any]:
     """Sync every so many minutes from now on.
 
     Doing it again changes nothing; another interval replaces the one before.
     """
     interval = body["intervalMinutes"]
     _log_wish("Starting %s auto-sync", intervalMinutes=interval)
-    intent = _here().schedule.start(interval, current_user().name)
+    key = idempotency_key(headers)
+    intent = _here().schedule.start(interval, current_user().name, key)
     result = intent.result or {}
     return {
         "success": True,
@@ -79,15 +82,17 @@ def start(body: dict[str, Any]) -> dict[str, Any]:
 @bp.route("/stop", methods=["POST"])
 @requires(Role.OPERATOR)
 @bp.arguments(schemas.StopSchema, required=False)
+@bp.arguments(IdempotencySchema, location="headers")
 @bp.response(200, schemas.StoppedSchema)
 @bp.doc(responses=problem_responses(400, 413, 415))
-def stop(body: dict[str, Any]) -> dict[str, Any]:
+def stop(body: dict[str, Any], headers: dict[str, Any]) -> dict[str, Any]:
     """Begin no run any more, neither by the clock nor as a retry.
 
     A run at work is finished unless `cancel` is true.
     """
     _log_wish("Stopping %s auto-sync", cancel=body["cancel"])
-    intent = _here().schedule.stop(current_user().name, cancel=body["cancel"])
+    key, is_cancel = idempotency_key(headers), body["cancel"]
+    intent = _here().schedule.stop(current_user().name, key, cancel=is_cancel)
     return {"success": True, "applied": _is_applied(intent)}
 
 
@@ -108,9 +113,7 @@ def run(
     run is the answer.
     """
     _log_wish("Running %s sync")
-    user, key = current_user(), headers["idempotency_key"]
-    # Two users who choose the same key do not mean the same request.
-    intent = _here().schedule.run_now(user.name, key and f"{user.id}:{key}")
+    intent = _here().schedule.run_now(current_user().name, idempotency_key(headers))
     if intent.state is IntentState.APPLIED:
         return _accepted(dict(intent.result or {}))
     if intent.state is IntentState.REJECTED:

@@ -11,6 +11,7 @@ from marshmallow import Schema, fields, validate
 from archibald_sync.domain.models import RunOutcome, SessionStatus, Stage, Trigger
 from archibald_sync.domain.policy import MAX_INTERVAL_MINUTES, MIN_INTERVAL_MINUTES
 from archibald_sync.web.fields import Number, RequestSchema, TrueOrFalse, WholeNumber, instant
+from archibald_sync.web.idempotency import IdempotencySchema
 from archibald_sync.web.priority import HeldLeaseSchema
 
 MAX_HISTORY = 200
@@ -147,17 +148,9 @@ class RunNowSchema(RequestSchema):
     """What is to run; nothing can be chosen yet."""
 
 
-class RunHeadersSchema(Schema):
+class RunHeadersSchema(IdempotencySchema):
     """How a run is asked for."""
 
-    idempotency_key = fields.String(
-        data_key="Idempotency-Key",
-        load_default=None,
-        validate=validate.Regexp(
-            "^[!-~]{1,128}$", error="expected 1 to 128 visible ASCII characters"
-        ),
-        metadata={"description": "A repeated key gives the first answer, and no second run"},
-    )
     prefer = fields.String(
         data_key="Prefer",
         load_default="",

@@ -269,6 +269,42 @@ def test_repeated_key_gives_the_first_answer(owned: Api) -> None:
     assert other.json["runId"] != first.json["runId"]
 
 
+def test_repeated_key_does_not_start_anew_what_was_stopped_since(owned: Api) -> None:
+    """A start that is sent again after a stop is the old one: the stop stays."""
+    token = {"Authorization": f"Bearer {owned.token(owned.user(Role.OPERATOR))}"}
+    headers = {**token, "Idempotency-Key": "k"}
+
+    first = owned.client.post(f"{SYNC}/start", headers=headers)
+    stopped = [owned.client.post(f"{SYNC}/stop", headers=headers) for _ in range(2)]
+    again = owned.client.post(f"{SYNC}/start", headers=headers)
+
+    assert (again.status_code, again.json) == (200, first.json)
+    assert [one.json for one in stopped] == [{"success": True, "applied": True}] * 2
+    assert not owned.world.schedule.state().is_started
+
+
+@pytest.mark.parametrize(
+    ("path", "one", "other"),
+    [
+        ("start", {"intervalMinutes": 15}, {"intervalMinutes": 16}),
+        ("stop", {"cancel": False}, {"cancel": True}),
+    ],
+)
+def test_key_of_another_request_is_refused(
+    owned: Api, path: str, one: dict[str, object], other: dict[str, object]
+) -> None:
+    """A key that was used with other values is 400, and changes nothing."""
+    token = {"Authorization": f"Bearer {owned.token(owned.user(Role.OPERATOR))}"}
+    headers = {**token, "Idempotency-Key": "k"}
+    owned.client.post(f"{SYNC}/{path}", headers=headers, json=one)
+    before = owned.world.schedule.state()
+
+    answer = owned.client.post(f"{SYNC}/{path}", headers=headers, json=other)
+
+    assert (answer.status_code, answer.json["field"]) == (400, "Idempotency-Key")
+    assert owned.world.schedule.state() == before
+
+
 @pytest.mark.parametrize("key", ["", "x" * 129, "a b", "é"])
 def test_wrong_key_changes_nothing(api: Api, key: str) -> None:
     """A key that cannot be kept is 400 and named."""
