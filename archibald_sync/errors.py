@@ -21,6 +21,7 @@
     │   ├── StorageCorruptError      the file is damaged: restore a copy
     │   └── SchemaVersionError       the file was written by a newer version
     ├── InvalidInputError            a field of a request is wrong
+    ├── KeyReusedError               an idempotency key came with another request
     ├── NotFoundError
     └── AuthError                    who are you, or you may not
 
@@ -216,6 +217,16 @@ class InvalidInputError(ArchibaldSyncError):
         """Keep the name of the field; ``message`` says what was expected."""
         super().__init__(f"{field}: {message}")
         self.field = field
+
+
+class KeyReusedError(ArchibaldSyncError):
+    """An idempotency key came before, with another request."""
+
+    code = "key_reused"
+
+    def __init__(self) -> None:
+        """Say what to do."""
+        super().__init__("this Idempotency-Key was used for another request; choose a new key")
 
 
 class NotFoundError(ArchibaldSyncError):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from archibald_sync.domain.models import IntentKind, IntentState
 from archibald_sync.domain.policy import MAX_INTERVAL_MINUTES, MIN_INTERVAL_MINUTES
-from archibald_sync.errors import InvalidInputError
+from archibald_sync.errors import InvalidInputError, KeyReusedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,8 +45,8 @@ class ScheduleService:
         """Ask that the schedule runs every ``interval_minutes``: a whole number, 1 to 1440.
 
         Raises:
-            InvalidInputError: The interval is anything else, or the key was used before
-                with another one.
+            InvalidInputError: The interval is anything else.
+            KeyReusedError: The key was used before with another interval.
         """
         parameters = {"intervalMinutes": valid_interval(interval_minutes)}
         return self._ask(IntentKind.START, parameters, requested_by, idempotency_key)
@@ -61,7 +61,7 @@ class ScheduleService:
         """Ask that no run begins any more; with ``cancel`` the one at work ends too.
 
         Raises:
-            InvalidInputError: The key was used before with another ``cancel``.
+            KeyReusedError: The key was used before with another ``cancel``.
         """
         return self._ask(IntentKind.STOP, {"cancel": cancel}, requested_by, idempotency_key)
 
@@ -108,8 +108,7 @@ class ScheduleService:
             idempotency_key=idempotency_key and f"{kind}:{idempotency_key}",
         )
         if dict(intent.parameters) != dict(parameters):
-            message = "was used for another request; choose a new key"
-            raise InvalidInputError("Idempotency-Key", message)
+            raise KeyReusedError
         return self.answer(intent, self._answer_wait_s)
 
 

@@ -60,7 +60,7 @@ def metrics() -> dict[str, Any]:
 @bp.arguments(schemas.StartSchema, required=False)
 @bp.arguments(IdempotencySchema, location="headers")
 @bp.response(200, schemas.StartedSchema)
-@bp.doc(responses=problem_responses(400, 413, 415))
+@bp.doc(responses=problem_responses(400, 409, 413, 415))
 def start(body: dict[str, Any], headers: dict[str, Any]) -> dict[str, Any]:
     """Sync every so many minutes from now on.
 
@@ -84,7 +84,7 @@ def start(body: dict[str, Any], headers: dict[str, Any]) -> dict[str, Any]:
 @bp.arguments(schemas.StopSchema, required=False)
 @bp.arguments(IdempotencySchema, location="headers")
 @bp.response(200, schemas.StoppedSchema)
-@bp.doc(responses=problem_responses(400, 413, 415))
+@bp.doc(responses=problem_responses(400, 409, 413, 415))
 def stop(body: dict[str, Any], headers: dict[str, Any]) -> dict[str, Any]:
     """Begin no run any more, neither by the clock nor as a retry.
 
@@ -137,7 +137,7 @@ def status() -> dict[str, Any]:
 def history(query: dict[str, Any]) -> dict[str, Any]:
     """Sessions, the newest first, page by page."""
     limit = query["limit"]
-    before = decoded("before", query["before"])
+    before = decoded(query["before"])
     found = _here().monitoring.history(limit + 1, before, query["status"])
     shown = found[:limit]
     following = encoded(shown[-1]["startedAt"], shown[-1]["id"]) if len(found) > limit else None

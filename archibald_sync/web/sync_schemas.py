@@ -10,6 +10,7 @@ from marshmallow import Schema, fields, validate
 
 from archibald_sync.domain.models import RunOutcome, SessionStatus, Stage, Trigger
 from archibald_sync.domain.policy import MAX_INTERVAL_MINUTES, MIN_INTERVAL_MINUTES
+from archibald_sync.web.cursor import Cursor
 from archibald_sync.web.fields import Number, RequestSchema, TrueOrFalse, WholeNumber, instant
 from archibald_sync.web.idempotency import IdempotencySchema
 from archibald_sync.web.priority import HeldLeaseSchema
@@ -180,9 +181,7 @@ class HistoryQuerySchema(Schema):
     """Which sessions to list."""
 
     limit = WholeNumber(1, MAX_HISTORY, "sessions", load_default=_DEFAULT_HISTORY, is_text=True)
-    before = fields.String(
-        load_default=None, metadata={"description": "The `next` of an earlier answer"}
-    )
+    before = Cursor()
     status = fields.String(
         load_default=None,
         validate=validate.OneOf(_STATUSES, error=f"expected one of {', '.join(_STATUSES)}"),
