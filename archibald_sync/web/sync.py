@@ -48,6 +48,7 @@ def _log_wish(message: str, **values: object) -> None:
 
 @bp.route("/metrics")
 @requires(Role.VIEWER)
+@bp.etag
 @bp.response(200, schemas.MetricsAnswerSchema)
 def metrics() -> dict[str, Any]:
     """Metrics over all sessions ever, and the last ten."""
@@ -131,6 +132,7 @@ def status() -> dict[str, Any]:
 
 @bp.route("/history")
 @requires(Role.VIEWER)
+@bp.etag
 @bp.arguments(schemas.HistoryQuerySchema, location="query")
 @bp.response(200, schemas.HistorySchema)
 @bp.doc(responses=problem_responses(400))
@@ -146,6 +148,7 @@ def history(query: dict[str, Any]) -> dict[str, Any]:
 
 @bp.route("/sessions/<session_id>")
 @requires(Role.VIEWER)
+@bp.etag
 @bp.response(200, schemas.SessionSchema)
 @bp.doc(responses=problem_responses(404))
 def session(session_id: str) -> Mapping[str, Any]:
@@ -158,6 +161,7 @@ def session(session_id: str) -> Mapping[str, Any]:
 
 @bp.route("/runs/<run_id>", endpoint="show_run")
 @requires(Role.VIEWER)
+@bp.etag
 @bp.response(200, schemas.RunWithSessionsSchema)
 @bp.doc(responses=problem_responses(404))
 def show_run(run_id: str) -> Mapping[str, Any]:
