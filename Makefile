@@ -2,6 +2,7 @@
 #
 #   PYTHON=python3.12 make test    use this interpreter for .venv
 #   make test TESTS=tests/unit     run only these tests, without the coverage limit
+#   CHAOS_SEED=7 make chaos        repeat what failed with this seed
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -47,7 +48,7 @@ bench: $(DEV) ## Measure speed and memory
 	$(BIN)/python bench/run.py
 
 chaos: $(DEV) ## Kill, restart and starve the running service
-	$(BIN)/pytest tests/e2e -m slow
+	$(BIN)/pytest tests/chaos tests/e2e -m slow --timeout=1800
 
 package: $(DEV) ## Build the wheel, install it in a clean venv and try it
 	rm -rf build dist

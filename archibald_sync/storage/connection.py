@@ -13,6 +13,7 @@ import os
 import sqlite3
 import threading
 import time
+import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -71,12 +72,20 @@ def _translation(exc: sqlite3.Error, path: Path) -> StorageError:
     return StorageError(f"the database {path.name} refused a statement: {type(exc).__name__}")
 
 
+class _GateFile:
+    """The gate as one thread has it open: closed when the thread lets go of it, or ends."""
+
+    def __init__(self, path: Path) -> None:
+        self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        weakref.finalize(self, os.close, self.descriptor).atexit = False
+
+
 class _Local(threading.local):
     """What one thread keeps: its connection, whose it is, and how deep it writes."""
 
     def __init__(self) -> None:
         self.connection: sqlite3.Connection | None = None
-        self.gate: int | None = None
+        self.gate: _GateFile | None = None
         self.identity: tuple[int, int, int] | None = None
         self.depth = 0
         self.data_version: int | None = None
@@ -207,8 +216,6 @@ class Database:
             self._inherited.append(local.connection)
         else:
             local.connection.close()
-        if local.gate is not None:
-            os.close(local.gate)
         local.connection = local.gate = local.identity = local.data_version = None
 
     @contextmanager
@@ -233,13 +240,12 @@ class Database:
         local = self._local
         if local.gate is None:
             try:
-                flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-                local.gate = os.open(self._gate_path, flags, 0o600)
+                local.gate = _GateFile(self._gate_path)
             except OSError as exc:
                 raise StorageFullError(
                     f"the folder of {self.path.name} cannot be written; check its permissions"
                 ) from exc
-        return local.gate
+        return local.gate.descriptor
 
 
 def _try_lock(gate: int) -> bool:
