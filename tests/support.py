@@ -21,18 +21,21 @@ from archibald_sync.scheduler.desk import Driven
 from archibald_sync.scheduler.driver import Driver
 from archibald_sync.scheduler.ownership import Ownership
 from archibald_sync.services.attempt import Mirror
+from archibald_sync.services.catalogue import CatalogueService
 from archibald_sync.services.control import RunControl
 from archibald_sync.services.monitoring import MonitoringService
 from archibald_sync.services.priority import PriorityManager
 from archibald_sync.services.schedule import ScheduleService
 from archibald_sync.services.sync import SyncService
 from archibald_sync.storage.catalogue import SqliteCatalogue
+from archibald_sync.storage.catalogue_reader import SqliteCatalogueReader
 from archibald_sync.storage.connection import Database
 from archibald_sync.storage.history import SqliteHistory
 from archibald_sync.storage.migrate import migrate
 from archibald_sync.storage.owner import SqliteOwnerLeases
 from archibald_sync.storage.priority import SqlitePriorityLeases
 from archibald_sync.storage.schedule import SqliteSchedule
+from archibald_sync.storage.search_index import SqliteSearchIndex
 from archibald_sync.storage.spool import FileSpool
 
 if TYPE_CHECKING:
@@ -186,6 +189,8 @@ class World:
             catalogue=self.catalogue,
             clock=clock,
         )
+        self.index = SqliteSearchIndex(self.database, PRODUCTS)
+        self.reading = CatalogueService(PRODUCTS, SqliteCatalogueReader(self.database, PRODUCTS))
         self.priority = PriorityManager(self.leases, self.monitoring.is_quiet)
         self.requests = ScheduleService(self.schedule)
         self.sync = SyncService(
@@ -219,6 +224,7 @@ class World:
             self.database,
             self._policy,
             self.clock,
+            self.index,
         )
         driver = Driver(driven, Ownership(self.folder / "owner.lock", self.owner), **options)
         self._drivers.append(driver)

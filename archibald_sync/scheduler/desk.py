@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from archibald_sync.domain.models import Intent, SchedulerState
     from archibald_sync.domain.policy import SchedulePolicy
     from archibald_sync.domain.ports import History, Schedule, Transactions
+    from archibald_sync.domain.reading import SearchIndex
     from archibald_sync.domain.resources import Resource
     from archibald_sync.errors import RunStopped
     from archibald_sync.services.sync import SyncService
@@ -41,6 +42,7 @@ class Driven:
     transactions: Transactions
     policy: SchedulePolicy
     clock: Clock
+    search: SearchIndex
 
 
 class OwnerDesk:

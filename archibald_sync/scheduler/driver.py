@@ -53,6 +53,7 @@ class _Task(StrEnum):
     FOLLOW_CLOCK = "followClock"
     RUN = "run"
     WORK = "work"
+    INDEX = "index"
 
 
 SchedulerFactory: TypeAlias = "Callable[[], BaseScheduler]"
@@ -178,6 +179,8 @@ class Driver:
 
     def _tick(self) -> None:
         self._guarded(_Task.TICK, self._seek_or_install)
+        if self.is_owner and not self._stopping.is_set():
+            self._guarded(_Task.INDEX, self._index)
 
     def _seek_or_install(self) -> None:
         if self._stopping.is_set():
@@ -194,6 +197,9 @@ class Driver:
             self._epoch_in_order = epoch
             self._log.info("Owner of %s, epoch %d", self._driven.resource.name, epoch)
         self._install_interval_job()
+
+    def _index(self) -> None:
+        self._driven.search.catch_up()
 
     def _renew(self) -> None:
         self._guarded(_Task.RENEW, self._renew_and_keep_alive)

@@ -54,6 +54,7 @@ def catalogue_statements(connection: sqlite3.Connection, resource: Resource) -> 
         f"CREATE INDEX IF NOT EXISTS {quoted(f'idx_{resource.change_table}_record')} "
         f"ON {quoted(resource.change_table)}({quoted(resource.change_key)}, id)"
     )
+    yield from _create_search(resource)
     present = _columns(connection, resource)
     for field in resource.fields:
         if present and field.name not in present:
@@ -100,6 +101,33 @@ def _create_changes(resource: Resource) -> str:
         "  epoch INTEGER NOT NULL\n"
         ") STRICT"
     )
+
+
+def _create_search(resource: Resource) -> Iterator[str]:
+    """Declare the words of a resource, with accents folded and prefixes of 2 and 3 letters.
+
+    The table keeps its own copy of the words: to forget a row by number alone it must.
+    """
+    if not resource.searched:
+        return
+    tokenizer = "tokenize = \"unicode61 remove_diacritics 2\", prefix = '2 3'"
+    yield (
+        f"CREATE VIRTUAL TABLE IF NOT EXISTS {quoted(resource.search_table)} "
+        f"USING fts5({_comma(resource.searched)}, {tokenizer})"
+    )
+    narrowing = [resource.group, resource.variants.shared if resource.variants else None]
+    indexed = {name: quoted(name) for name in narrowing if name}
+    indexed |= {f"by_{name}": sort_expression(resource, name) for name in resource.sorted_by}
+    indexed["updated"] = "updatedAt"
+    for name, expression in indexed.items():
+        index = quoted(f"idx_{resource.name}_{name}")
+        yield f"CREATE INDEX IF NOT EXISTS {index} ON {quoted(resource.name)}({expression})"
+
+
+def sort_expression(resource: Resource, name: str) -> str:
+    """Return what records are sorted by: never NULL, which no page would end behind."""
+    column = quoted(name)
+    return column if name in {resource.key.name, "updatedAt"} else f"IFNULL({column}, '')"
 
 
 def _create_foreign_edit_trigger(resource: Resource) -> str:

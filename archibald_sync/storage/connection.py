@@ -148,6 +148,20 @@ class Database:
         return is_new
 
     @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Read inside the block as of one moment, whatever is written meanwhile."""
+        connection = self.connection()
+        if connection.in_transaction:
+            yield  # a writer sees its own moment
+            return
+        with translated(self.path):
+            connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                connection.execute("COMMIT")
+
+    @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Write inside the block: all of it or nothing; joins this thread's open one.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from archibald_sync.web import (
     auth,
+    catalogue,
     context,
     delivery,
     docs,
@@ -43,6 +44,7 @@ def init_app(app: Flask, services: Services) -> None:
     for one in services.resources.values():
         name = one.resource.name
         api.register_blueprint(sync.bp, name=name, url_prefix=f"/api/{name}/sync")
+    catalogue.init_app(app, api, [one.resource for one in services.resources.values()])
     for bp in (priority.bp, auth.bp, health.bp):
         api.register_blueprint(bp)
     docs.init_app(app)
