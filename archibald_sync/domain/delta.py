@@ -15,6 +15,7 @@ from array import array
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from archibald_sync.domain.coverage import CoverageTally
 from archibald_sync.domain.models import FieldChange, Page, PlanCounts, RejectedValue
 from archibald_sync.domain.normalise import Normaliser, ValueRejectedError, comparable, is_same
 from archibald_sync.errors import SourceFormatError
@@ -22,6 +23,7 @@ from archibald_sync.errors import SourceFormatError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from archibald_sync.domain.coverage import Coverage, PlanCoverage
     from archibald_sync.domain.normalise import Value
     from archibald_sync.domain.ports import Digest, Source, Spool, SpoolFactory
     from archibald_sync.domain.resources import Resource
@@ -47,8 +49,9 @@ class CatalogueSnapshot:
     """The catalogue's fingerprints and states, read at one moment.
 
     ``row_by_hash`` maps source hash to row number; ``active`` and ``deleted`` hold
-    the row numbers of either state, ``missed_once`` those of active rows that were
-    missing before, with how often.
+    the row numbers of either state, ``missed`` those of active rows that were
+    missing before, with how often. ``coverage`` is that of the active rows, None where
+    it has to be counted anew.
     """
 
     row_by_hash: Mapping[bytes, int]
@@ -56,6 +59,7 @@ class CatalogueSnapshot:
     deleted: frozenset[int]
     missed: Mapping[int, int]
     is_same_mapping: bool
+    coverage: Coverage | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,8 @@ class Plan:
     (row id, source hash, content hash) whose content is the same. ``restored`` and
     ``missing`` rows are row numbers; ``deleted`` is the part of the missing that has
     now been missing often enough; ``reappeared`` are active rows missed before.
+    ``written`` is what created and updated records add to the coverage; ``coverage``
+    is known once the catalogue was asked for the rest.
     """
 
     fields: tuple[str, ...]
@@ -81,6 +87,8 @@ class Plan:
     reappeared: array[int]
     rejected: tuple[RejectedValue, ...]
     duplicate_keys: tuple[str, ...]
+    written: Coverage
+    coverage: PlanCoverage | None = None
 
     def is_empty(self) -> bool:
         """Return whether applying the plan would write no catalogue row."""
@@ -142,6 +150,7 @@ class DeltaPlanner:
         self._states = self._initial_states()
         self._new_keys: set[str] = set()
         self._tally = _Tally()
+        self._coverage = CoverageTally(source.fields)
 
     def add(self, page: Page) -> None:
         """Compare the records of ``page``.
@@ -188,6 +197,7 @@ class DeltaPlanner:
             reappeared=reappeared,
             rejected=tuple(self._tally.rejected_samples),
             duplicate_keys=tuple(self._tally.duplicate_samples),
+            written=self._coverage.total(),
         )
 
     def _initial_states(self) -> bytearray:
@@ -236,13 +246,16 @@ class DeltaPlanner:
     def _sort(
         self, record: ExistingRecord | None, source_hash: bytes, values: tuple[Value, ...]
     ) -> None:
-        content_hash = self._digest(comparable(values))
+        content = comparable(values)
+        content_hash = self._digest(content)
         if record is None:
             self._new_keys.add(str(values[0]))
+            self._coverage.add(content)
             self._created.append((source_hash, content_hash, values))
             return
         changes = [] if record.content_hash == content_hash else self._changes(record, values)
         if changes:
+            self._coverage.change(changes)
             self._tally.restored_changed += record.row_id in self._snapshot.deleted
             self._updated.append((record.row_id, source_hash, content_hash, values, changes))
             return

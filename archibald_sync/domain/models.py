@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from archibald_sync.domain.coverage import Coverage
+
 
 class SessionStatus(StrEnum):
     """How an attempt stands or ended."""
@@ -154,12 +156,13 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class SessionEnd:
-    """How a session ended; ``counts`` stays None where no plan was made."""
+    """How a session ended; ``counts`` and ``coverage`` stay None where no plan was made."""
 
     status: SessionStatus
     counts: PlanCounts | None = None
     error_code: str | None = None
     error_message: str | None = None
+    coverage: Coverage | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,13 +26,19 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class GuardPolicy:
-    """When a plan is held rather than applied; ratios are of the active rows."""
+    """When a plan is held rather than applied; ratios are of the active rows.
+
+    A field with values in more than ``coverage_floor_ratio`` of the rows must keep
+    ``min_coverage_ratio`` of that share.
+    """
 
     min_extract_ratio: float = 0.70
     ratio_floor_rows: int = 100
     max_deleted_ratio: float = 0.20
     max_updated_ratio: float = 0.50
     max_rejected_ratio: float = 0.01
+    coverage_floor_ratio: float = 0.05
+    min_coverage_ratio: float = 0.50
     missing_runs_before_delete: int = 2
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from archibald_sync.domain.coverage import Coverage
     from archibald_sync.domain.delta import CatalogueSnapshot, ExistingRecord, Plan
     from archibald_sync.domain.models import (
         Claim,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
         SyncMetrics,
         User,
     )
-    from archibald_sync.domain.normalise import Notation
+    from archibald_sync.domain.normalise import Notation, Value
 
 
 class Control(Protocol):
@@ -98,6 +99,14 @@ class Catalogue(Protocol):
 
     def find(self, keys: Sequence[str], fields: Sequence[str]) -> dict[str, ExistingRecord]:
         """Return the records with these keys, with the values of ``fields``."""
+
+    def rows(
+        self, row_ids: Sequence[int], fields: Sequence[str]
+    ) -> Iterator[tuple[int, tuple[Value, ...]]]:
+        """Read the rows with these numbers: each with the values of ``fields``."""
+
+    def coverage(self, rows: Sequence[int] | None = None) -> Coverage:
+        """Return the coverage of these rows, else of all active ones."""
 
     def count(self) -> Mapping[str, int]:
         """Return how many records are ``active`` and how many ``deleted``."""
@@ -186,6 +195,9 @@ class History(Protocol):
 
     def get_sync_metrics(self) -> SyncMetrics:
         """Return the metrics over all sessions ever."""
+
+    def last_coverage(self) -> Coverage | None:
+        """Return the coverage of the last extract that was applied, if it is known."""
 
     def last_times(self) -> Mapping[str, int | None]:
         """Return lastCheckedAt, lastSuccessAt and lastChangeAt."""

@@ -37,16 +37,27 @@ from archibald_sync.errors import (
 from archibald_sync.logs import ComponentLogger
 from archibald_sync.services.attempt import (
     Mirror,
-    judge_plan,
+    hold,
     make_plan,
+    objections_to,
     open_reporter,
-    plan_summary,
 )
 from archibald_sync.services.events import sync_completed, sync_failure, sync_held
+from archibald_sync.services.outcomes import (
+    code_of,
+    extract_coverage,
+    read_only_counts,
+    sentence_of,
+    status_of,
+)
+from archibald_sync.services.summary import plan_summary
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from archibald_sync.clock import Clock
     from archibald_sync.domain.delta import Plan
+    from archibald_sync.domain.guards import Objection
     from archibald_sync.domain.policy import RetryPolicy, SessionLimits
     from archibald_sync.domain.ports import OwnerLeases, PriorityLeases, Schedule, Transactions
     from archibald_sync.services.control import RunControl
@@ -63,6 +74,7 @@ class _Work:
     attempts: int = 0
     session_id: str | None = None
     plan: Plan | None = None
+    objections: Sequence[Objection] = ()
     counts: PlanCounts | None = None
 
 
@@ -191,7 +203,8 @@ class SyncService:
             with control.session():
                 report = open_reporter(self._mirror, control, claim, session_id).report
                 work.plan = make_plan(self._mirror, control, report)
-                judge_plan(self._mirror, work.plan)
+                work.objections = objections_to(self._mirror, work.plan)
+                hold(work.objections)
                 self._apply(work, work.plan, session_id)
         except Exception as exc:
             self._end_session(work, exc)
@@ -205,9 +218,10 @@ class SyncService:
         with self._transactions.transaction():
             self._hold_fence(claim.epoch)
             self._mirror.catalogue.apply(plan, session_id, claim.epoch, work.control)
-            end = SessionEnd(SessionStatus.COMPLETED, counts)
+            coverage = extract_coverage(plan)
+            end = SessionEnd(SessionStatus.COMPLETED, counts, coverage=coverage)
             self._history.end_session(session_id, end, claim.epoch)
-            summary = plan_summary(plan)
+            summary = plan_summary(self._mirror, plan)
             done = RunEnd(RunOutcome.COMPLETED, attempts=work.attempts, summary=summary)
             self._history.end_run(claim.run_id, done, claim.epoch)
             self._advance_if_due(claim)
@@ -227,8 +241,14 @@ class SyncService:
     def _end_session(self, work: _Work, exc: Exception) -> None:
         if isinstance(exc, Fenced) or work.session_id is None:
             return
-        counts = _read_only_counts(work.plan) if isinstance(exc, PlanHeld) else None
-        end = SessionEnd(_status_of(exc), counts, _code_of(exc), _sentence_of(exc))
+        plan = work.plan if isinstance(exc, PlanHeld) else None
+        end = SessionEnd(
+            status_of(exc),
+            read_only_counts(plan),
+            code_of(exc),
+            sentence_of(exc),
+            extract_coverage(plan),
+        )
         self._history.end_session(work.session_id, end, work.claim.epoch)
         fields = {"runId": work.claim.run_id, "sessionId": work.session_id, "code": end.error_code}
         if end.status is SessionStatus.FAILED:
@@ -238,10 +258,10 @@ class SyncService:
         self._log.warning("Attempt %d: %s", work.attempts, end.error_message, extra=fields)
 
     def _end_of(self, work: _Work, exc: Exception) -> RunEnd:
-        detail, summary = _sentence_of(exc), None
-        outcome, reason = RunOutcome.FAILED, _code_of(exc)
+        detail, summary = sentence_of(exc), None
+        outcome, reason = RunOutcome.FAILED, code_of(exc)
         if isinstance(exc, PlanHeld):
-            outcome, summary = RunOutcome.HELD, plan_summary(work.plan) if work.plan else None
+            outcome, summary = RunOutcome.HELD, self._summary(work)
         elif isinstance(exc, RunCancelled):
             is_shutdown = exc.reason == "shutdown"
             outcome = RunOutcome.INTERRUPTED if is_shutdown else RunOutcome.CANCELLED
@@ -249,6 +269,11 @@ class SyncService:
         elif self._was_cut_short(work, exc):
             outcome, reason = RunOutcome.CANCELLED, "stopped"
         return RunEnd(outcome, reason, detail, work.attempts, summary)
+
+    def _summary(self, work: _Work) -> dict[str, object] | None:
+        if work.plan is None:
+            return None
+        return plan_summary(self._mirror, work.plan, work.objections)
 
     def _was_cut_short(self, work: _Work, exc: Exception) -> bool:
         """Return whether a stop kept a run from the attempts it had left."""
@@ -300,33 +325,3 @@ class SyncService:
 
 def _error_of(state: RetryCallState) -> BaseException | None:
     return state.outcome.exception() if state.outcome else None
-
-
-def _read_only_counts(plan: Plan | None) -> PlanCounts | None:
-    """Return the counts of a plan that was not applied: it was read, and nothing else."""
-    if plan is None:
-        return None
-    return PlanCounts(extracted=plan.counts.extracted, rejected=plan.counts.rejected)
-
-
-def _status_of(exc: Exception) -> SessionStatus:
-    if isinstance(exc, PlanHeld):
-        return SessionStatus.HELD
-    if isinstance(exc, RunCancelled):
-        is_shutdown = exc.reason == "shutdown"
-        return SessionStatus.INTERRUPTED if is_shutdown else SessionStatus.CANCELLED
-    if isinstance(exc, Preempted):
-        return SessionStatus.CANCELLED
-    return SessionStatus.FAILED
-
-
-def _code_of(exc: Exception) -> str:
-    if isinstance(exc, PlanHeld | RunCancelled):
-        return exc.reason
-    return exc.code if isinstance(exc, ArchibaldSyncError) else "internal_error"
-
-
-def _sentence_of(exc: Exception) -> str:
-    if isinstance(exc, ArchibaldSyncError):
-        return str(exc)
-    return f"an unexpected error ({type(exc).__name__}); the log has its traceback"

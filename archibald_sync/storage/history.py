@@ -7,6 +7,7 @@ import sqlite3
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from archibald_sync.domain.coverage import Coverage
 from archibald_sync.domain.models import (
     Claim,
     PlanCounts,
@@ -63,6 +64,7 @@ class SqliteHistory:
         counts: PlanCounts | None = None,
         error_code: str | None = None,
         error_message: str | None = None,
+        coverage: Coverage | None = None,
     ) -> None:
         """End a running session: the plan's ``completeSyncSession``.
 
@@ -72,6 +74,7 @@ class SqliteHistory:
             counts: What its plan did; None where none was applied.
             error_code: A stable word for what went wrong.
             error_message: A sentence for what went wrong.
+            coverage: The coverage of its extract.
 
         Raises:
             NotFoundError: No session of this id is running.
@@ -92,6 +95,7 @@ class SqliteHistory:
             itemsMissing=counts.missing,
             errorCode=error_code,
             errorMessage=error_message,
+            coverage=None if coverage is None else json.dumps(asdict(coverage)),
         )
         if not done:
             raise NotFoundError(f"no running session {session_id}")
@@ -99,7 +103,7 @@ class SqliteHistory:
     def get_sync_history(self, limit: int = 20) -> list[Mapping[str, Any]]:
         """Return the last ``limit`` sessions, the newest first: the plan's ``getSyncHistory``."""
         parameters = {"syncType": self._resource, "limit": limit}
-        return [dict(row) for row in self._database.rows(Q["newest_sessions"], parameters)]
+        return [_session(row) for row in self._database.rows(Q["newest_sessions"], parameters)]
 
     def get_sync_metrics(self) -> SyncMetrics:
         """Return the plan's ``getSyncMetrics``, by its formulas, from the kept totals."""
@@ -220,6 +224,7 @@ class SqliteHistory:
                 counts=end.counts,
                 error_code=end.error_code,
                 error_message=end.error_message,
+                coverage=end.coverage,
             )
 
     def end_run(self, run_id: str, end: RunEnd, epoch: int) -> None:
@@ -284,17 +289,17 @@ class SqliteHistory:
     def running_session(self) -> Mapping[str, Any] | None:
         """Return the row of the session that is recorded as running, if any."""
         row = self._database.row(Q["running_session"], {"syncType": self._resource})
-        return dict(row) if row else None
+        return _session(row) if row else None
 
     def session(self, session_id: str) -> Mapping[str, Any] | None:
         """Return the row of a session."""
         row = self._database.row(Q["session"], {"syncType": self._resource, "id": session_id})
-        return dict(row) if row else None
+        return _session(row) if row else None
 
     def sessions_of(self, run_id: str) -> list[Mapping[str, Any]]:
         """Return the sessions of a run, the first attempt first."""
         rows = self._database.rows(Q["sessions_of_run"], {"runId": run_id})
-        return [dict(row) for row in rows]
+        return [_session(row) for row in rows]
 
     def sessions(
         self, limit: int, before: tuple[int, str] | None = None, status: str | None = None
@@ -308,7 +313,12 @@ class SqliteHistory:
             "status": status,
             "limit": limit,
         }
-        return [dict(row) for row in self._database.rows(Q["sessions_before"], parameters)]
+        return [_session(row) for row in self._database.rows(Q["sessions_before"], parameters)]
+
+    def last_coverage(self) -> Coverage | None:
+        """Return the coverage of the last extract that was applied, if it is known."""
+        row = self._database.row(Q["last_coverage"], {"syncType": self._resource})
+        return Coverage(**json.loads(row["coverage"])) if row else None
 
     def last_times(self) -> Mapping[str, int | None]:
         """Return lastCheckedAt, lastSuccessAt and lastChangeAt."""
@@ -364,6 +374,12 @@ class SqliteHistory:
     def _write(self, query: str, **parameters: object) -> int:
         with self._database.transaction() as connection:
             return connection.execute(Q[query], parameters).rowcount
+
+
+def _session(row: sqlite3.Row) -> dict[str, Any]:
+    session = dict(row)
+    session["coverage"] = json.loads(session["coverage"]) if session["coverage"] else None
+    return session
 
 
 def _run(row: sqlite3.Row) -> dict[str, Any]:

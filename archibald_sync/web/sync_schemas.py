@@ -28,6 +28,13 @@ def _count() -> fields.Integer:
     return fields.Integer(allow_none=True)
 
 
+class CoverageSchema(Schema):
+    """In how many of the extract's rows each delivered field has a value."""
+
+    rows = fields.Integer(required=True)
+    filled = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
+
+
 class SessionSchema(Schema):
     """One attempt of a run: a row of `sync_sessions`, as it truly stands."""
 
@@ -57,6 +64,12 @@ class SessionSchema(Schema):
     heartbeatAt = instant(allow_none=True)
     epoch = _count()
     errorCode = _text()
+    coverage = fields.Nested(CoverageSchema, allow_none=True)
+    itemsRenamed = _count()
+    isShortcut = fields.Boolean(
+        metadata={"description": "The source said that nothing changed: checked, not verified"}
+    )
+    changesAfter = _count()
 
 
 class RunSchema(Schema):
@@ -75,6 +88,10 @@ class RunSchema(Schema):
     attempts = fields.Integer()
     latenessMs = _count()
     epoch = fields.Integer()
+    isDryRun = fields.Boolean()
+    approves = _text()
+    approvedAt = instant(allow_none=True)
+    approvedBy = _text()
     summary = fields.Dict(allow_none=True, metadata={"description": "What its plan did"})
 
 

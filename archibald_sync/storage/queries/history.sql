@@ -39,6 +39,7 @@ SET completedAt = :completedAt,
     itemsMissing = :itemsMissing,
     errorCode = :errorCode,
     errorMessage = :errorMessage,
+    coverage = :coverage,
     heartbeatAt = :completedAt
 WHERE id = :id AND status = 'running'
 
@@ -144,5 +145,12 @@ SELECT * FROM sync_totals WHERE syncType = :syncType
 -- The status of the newest session.
 SELECT status FROM sync_sessions
 WHERE syncType = :syncType
+ORDER BY startedAt DESC, id DESC
+LIMIT 1
+
+-- name: last_coverage
+-- The coverage of the newest extract that was applied.
+SELECT coverage FROM sync_sessions
+WHERE syncType = :syncType AND status = 'completed' AND coverage IS NOT NULL
 ORDER BY startedAt DESC, id DESC
 LIMIT 1
