@@ -21,15 +21,18 @@ from archibald_sync.cli.instance import (
 )
 from archibald_sync.cli.output import plain, seconds
 from archibald_sync.cli.progress import RunProgress
-from archibald_sync.domain.models import IntentState, RunOutcome
+from archibald_sync.domain.models import IntentKind, IntentState, RunOutcome
 from archibald_sync.domain.policy import OWNER_LEASE_TTL_S
+from archibald_sync.errors import RefusedError, SyncInProgressError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from archibald_sync.bootstrap import ResourceServices
+    from archibald_sync.domain.models import Intent
 
     Run = Mapping[str, Any]
+    Wish = Callable[[ResourceServices], Intent]
 
 _POLL_S = 0.2
 # A stopped process keeps its lease until that runs out; then we are the owner.
@@ -49,6 +52,14 @@ def sync(resource: str, *, no_progress: bool) -> None:
     The exit code tells the outcome: 0 completed, 1 failed, 3 held, 4 cancelled or
     interrupted, 5 nobody took it on.
     """
+    run_in_foreground(resource, _run_now, no_progress=no_progress)
+
+
+def run_in_foreground(resource: str, wish: Wish, *, no_progress: bool) -> None:
+    """Ask for a run, follow it to its end, and end with its exit code.
+
+    Where no service owns the resource, this process drives it meanwhile.
+    """
     with opened_services() as services, _terminable():
         logs.configure(services.settings.log_format)
         asked = services.resources[resource]
@@ -56,9 +67,7 @@ def sync(resource: str, *, no_progress: bool) -> None:
         run_id = None
         try:
             driver.start()
-            run_id, is_others = _ask(asked)
-            if is_others:
-                click.echo(f"Run {run_id} is at work already; following it.", err=True)
+            run_id = _ask(asked, wish)
             _follow(asked, run_id, has_bar=has_terminal() and not no_progress)
         except KeyboardInterrupt:
             if run_id and not driver.is_owner:
@@ -71,17 +80,28 @@ def sync(resource: str, *, no_progress: bool) -> None:
         _finish(asked.monitoring.run(run_id) if run_id else None)
 
 
-def _ask(asked: ResourceServices) -> tuple[str, bool]:
-    """Ask for a run; return its id, or that of one at work already, and whether it is that."""
-    intent = asked.schedule.run_now(requester())
+def _run_now(asked: ResourceServices) -> Intent:
+    return asked.schedule.run_now(requester())
+
+
+def _ask(asked: ResourceServices, wish: Wish) -> str:
+    """Ask for a run; return its id, or for a plain run that of one at work already."""
+    intent = wish(asked)
     if intent.state is IntentState.PENDING:
         click.echo("Waiting for the owner to answer …", err=True)
         intent = asked.schedule.answer(intent, _OWNER_WAIT_S)
     result = intent.result or {}
+    if "detail" in result:
+        raise RefusedError(str(result["reason"]), str(result["detail"]))
     if "runId" not in result:
         click.echo("skipped: no process has taken the run on", err=True)
         sys.exit(ExitCode.NOT_DONE)
-    return str(result["runId"]), intent.state is IntentState.REJECTED
+    run_id = str(result["runId"])
+    if intent.state is IntentState.REJECTED:
+        if intent.kind is not IntentKind.RUN:
+            raise SyncInProgressError(run_id)
+        click.echo(f"Run {run_id} is at work already; following it.", err=True)
+    return run_id
 
 
 def _follow(asked: ResourceServices, run_id: str, *, has_bar: bool) -> None:

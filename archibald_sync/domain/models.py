@@ -136,11 +136,15 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """What is asked for when a run is started."""
+    """What is asked for when a run is started.
+
+    ``approves`` is the held run whose plan this one may apply.
+    """
 
     trigger: Trigger
     requested_by: str | None = None
     due_at: int | None = None
+    approves: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +211,7 @@ class IntentKind(StrEnum):
     START = "start"
     STOP = "stop"
     RUN = "run"
+    APPROVE = "approve"
 
 
 class IntentState(StrEnum):

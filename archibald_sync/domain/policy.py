@@ -7,6 +7,9 @@ from dataclasses import dataclass
 MIN_INTERVAL_MINUTES = 1
 MAX_INTERVAL_MINUTES = 1440
 
+# How far each count of a plan may be from the approved one, as a part of that.
+APPROVAL_TOLERANCE = 0.01
+
 OWNER_LEASE_TTL_S = 20.0
 OWNER_RENEWAL_S = 5.0
 

@@ -138,6 +138,8 @@ class History(Protocol):
     def claim_run(self, request: RunRequest, epoch: int, *, with_session: bool) -> Claim:
         """Begin a run, and its first session if ``with_session``.
 
+        A run that it approves is marked as approved.
+
         Raises:
             SyncInProgressError: Another run is working.
             Fenced: ``epoch`` is over.
@@ -145,6 +147,9 @@ class History(Protocol):
 
     def record_skip(self, request: RunRequest, epoch: int, reason: str, detail: str) -> str:
         """Record a run that did not take place; return its id."""
+
+    def newest_held_run_id(self) -> str | None:
+        """Return the id of the run that was held last, if any was."""
 
     def begin_session(self, claim: Claim, attempt: int) -> str:
         """Begin a session of a claimed run; return its id."""

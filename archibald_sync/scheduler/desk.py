@@ -11,7 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archibald_sync.domain.models import Claim, IntentKind, IntentState, RunRequest, Trigger
-from archibald_sync.errors import RunCancelled, SyncInProgressError
+from archibald_sync.errors import (
+    NotFoundError,
+    RefusedError,
+    RunCancelled,
+    SyncInProgressError,
+)
 from archibald_sync.logs import ComponentLogger
 from archibald_sync.services.control import RunControl
 
@@ -181,14 +186,21 @@ class OwnerDesk:
         self._log.info("Stopped auto-sync")
 
     def _run_now(self, intent: Intent, epoch: int) -> None:
-        request = RunRequest(Trigger.MANUAL, intent.requested_by)
+        """Begin the run that was asked for; an approval is a run that passes its guards."""
+        approves = intent.parameters.get("runId")
+        request = RunRequest(
+            Trigger.MANUAL, intent.requested_by, approves=str(approves) if approves else None
+        )
         try:
             claim, control = self._claim(request, epoch, intent)
         except SyncInProgressError as exc:
             result = {"reason": exc.code, "runId": exc.run_id}
             self._answer(intent, IntentState.REJECTED, result, epoch)
-            return
-        self._submit(claim, control)
+        except (NotFoundError, RefusedError) as exc:
+            result = {"reason": exc.code, "detail": str(exc)}
+            self._answer(intent, IntentState.REJECTED, result, epoch)
+        else:
+            self._submit(claim, control)
 
     def _claim(
         self, request: RunRequest, epoch: int, intent: Intent | None = None

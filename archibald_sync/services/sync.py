@@ -35,6 +35,7 @@ from archibald_sync.errors import (
     TransientSourceError,
 )
 from archibald_sync.logs import ComponentLogger
+from archibald_sync.services.approval import not_approved, require_approvable
 from archibald_sync.services.attempt import (
     Mirror,
     hold,
@@ -110,8 +111,12 @@ class SyncService:
 
         Raises:
             SyncInProgressError: Another run is working.
+            NotFoundError: It approves a run that there is not.
+            RefusedError: It approves a run that cannot be approved.
             Fenced: ``epoch`` is over.
         """
+        if request.approves is not None:
+            require_approvable(self._history, request.approves)
         return self._history.claim_run(request, epoch, with_session=not self._priority.held())
 
     def run(self, claim: Claim, control: RunControl) -> RunEnd:
@@ -203,13 +208,19 @@ class SyncService:
             with control.session():
                 report = open_reporter(self._mirror, control, claim, session_id).report
                 work.plan = make_plan(self._mirror, control, report)
-                work.objections = objections_to(self._mirror, work.plan)
+                work.objections = self._objections(claim, work.plan)
                 hold(work.objections)
                 self._apply(work, work.plan, session_id)
         except Exception as exc:
             self._end_session(work, exc)
             raise
         self._log.info("%s successful (attempt %d)", self._kind(claim), work.attempts)
+
+    def _objections(self, claim: Claim, plan: Plan) -> list[Objection]:
+        """Return what the guards have against ``plan`` that nobody has approved."""
+        objections, approved = objections_to(self._mirror, plan), claim.request.approves
+        held = self._history.run(approved) if approved else None
+        return not_approved(objections, held, plan.counts) if held else objections
 
     def _apply(self, work: _Work, plan: Plan, session_id: str) -> None:
         """Write plan, session, run and schedule in one transaction: all true, or none."""

@@ -132,6 +132,8 @@ class SqliteHistory:
     def claim_run(self, request: RunRequest, epoch: int, *, with_session: bool) -> Claim:
         """Begin a run, and its first session if ``with_session``.
 
+        A run that it approves is marked as approved.
+
         Raises:
             SyncInProgressError: Another run is working.
             Fenced: ``epoch`` is over.
@@ -271,6 +273,11 @@ class SqliteHistory:
 
     # Reading.
 
+    def newest_held_run_id(self) -> str | None:
+        """Return the id of the run that was held last, if any was."""
+        row = self._database.row(Q["newest_held_run"], {"resource": self._resource})
+        return row["id"] if row else None
+
     def active_run_id(self) -> str | None:
         """Return the id of the run that is recorded as working, if any."""
         row = self._database.row(Q["active_run"], {"resource": self._resource})
@@ -338,7 +345,11 @@ class SqliteHistory:
             startedAt=now,
             latenessMs=None if request.due_at is None else max(now - request.due_at, 0),
             epoch=epoch,
+            approves=request.approves,
         )
+        if request.approves is not None:
+            approval = {"approvedAt": now, "approvedBy": request.requested_by}
+            self._write("approve_run", id=request.approves, **approval)
         return run_id
 
     def _insert_session(

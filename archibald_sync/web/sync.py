@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from flask import request, url_for
 
 from archibald_sync.domain.models import IntentState, Role
-from archibald_sync.errors import NotFoundError, SyncInProgressError
+from archibald_sync.errors import NotFoundError, RefusedError, SyncInProgressError
 from archibald_sync.logs import ComponentLogger
 from archibald_sync.web import sync_schemas as schemas
 from archibald_sync.web.blueprint import Blueprint
@@ -163,6 +163,36 @@ def show_run(run_id: str) -> Mapping[str, Any]:
     if found is None:
         raise NotFoundError("there is no such run")
     return found
+
+
+@bp.route("/runs/<run_id>/approve", methods=["POST"])
+@requires(Role.ADMIN)
+@bp.arguments(schemas.ApproveSchema, required=False)
+@bp.response(202, schemas.AcceptedRunSchema, headers={"Location": {"schema": {"type": "string"}}})
+@bp.doc(responses=problem_responses(400, 404, 409, 413, 415))
+def approve(_body: dict[str, Any], run_id: str) -> ResponseReturnValue:
+    """Approve a held plan, once.
+
+    A new run begins, which may pass exactly the guards that held this one, if its plan
+    is within 1 % of the held one in each count. 409: it is not held, was approved
+    before, a newer one is held, or a run is at work.
+    """
+    if _here().monitoring.run(run_id) is None:
+        raise NotFoundError("there is no such run")
+    _log_wish("Approving a held plan of %s", runId=run_id)
+    intent = _here().schedule.approve(run_id, current_user().name)
+    if intent.state is IntentState.APPLIED:
+        return _accepted(dict(intent.result or {}))
+    if intent.state is IntentState.REJECTED:
+        _raise_refusal(intent.result or {})
+    return _not_answered(intent)
+
+
+def _raise_refusal(result: Mapping[str, object]) -> None:
+    """Raise what the owner answered to a wish that it did not carry out."""
+    if "runId" in result:
+        raise SyncInProgressError(str(result["runId"]))
+    raise RefusedError(str(result["reason"]), str(result["detail"]))
 
 
 def _is_applied(intent: Intent) -> bool:

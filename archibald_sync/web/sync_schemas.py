@@ -164,6 +164,10 @@ class RunNowSchema(RequestSchema):
     """What is to run; nothing can be chosen yet."""
 
 
+class ApproveSchema(RequestSchema):
+    """How a plan is approved; there is nothing to choose."""
+
+
 class RunHeadersSchema(Schema):
     """How a run is asked for."""
 

@@ -311,7 +311,7 @@ def test_interrupted_before_a_run_began(
 ) -> None:
     """Ctrl-C while the owner has not answered yet ends the command as at any other moment."""
 
-    def interrupt(_asked: object) -> str:
+    def interrupt(_asked: object, _wish: object) -> str:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(syncing, "_ask", interrupt)
@@ -320,3 +320,22 @@ def test_interrupted_before_a_run_began(
 
     assert result.exit_code == 4
     assert "interrupted: before the owner had answered" in result.stderr
+
+
+def test_approve(instance: Instance, erp: SmallErp) -> None:
+    """A held plan is approved once; the second time is refused with exit code 5."""
+    instance.run("sync")
+    erp.records = []
+    instance.run("sync")
+    run_id = json.loads(instance.run("status", "--json").stdout)["lastRun"]["id"]
+
+    held_again = instance.run("approve", "nothing")
+    approved = instance.call("approve", run_id)
+    again = instance.run("approve", run_id)
+
+    assert held_again.exit_code == 5
+    assert "there is no run nothing" in held_again.stderr
+    assert approved[0] == 0, approved
+    assert approved[1].startswith("completed: 0 read")
+    assert (again.exit_code, again.stdout) == (5, "")
+    assert "approved by cli:" in again.stderr

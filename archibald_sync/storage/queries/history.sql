@@ -45,8 +45,18 @@ WHERE id = :id AND status = 'running'
 
 -- name: insert_run
 -- Begin a run.
-INSERT INTO sync_runs (id, resource, "trigger", requestedBy, dueAt, startedAt, latenessMs, epoch)
-VALUES (:id, :resource, :trigger, :requestedBy, :dueAt, :startedAt, :latenessMs, :epoch)
+INSERT INTO sync_runs (id, resource, "trigger", requestedBy, dueAt, startedAt, latenessMs,
+                       epoch, approves)
+VALUES (:id, :resource, :trigger, :requestedBy, :dueAt, :startedAt, :latenessMs,
+        :epoch, :approves)
+
+-- name: approve_run
+-- Say who approved a held run.
+UPDATE sync_runs SET approvedAt = :approvedAt, approvedBy = :approvedBy WHERE id = :id
+
+-- name: newest_held_run
+-- The run that was held last, in the order they were begun.
+SELECT id FROM sync_runs WHERE resource = :resource AND outcome = 'held' ORDER BY rowid DESC LIMIT 1
 
 -- name: insert_skipped_run
 -- Record a run that did not take place, with its reason.
