@@ -68,7 +68,8 @@ class Plan:
 
     Spools hold, for each record: ``created`` (source hash, content hash, values);
     ``updated`` (row id, source hash, content hash, values, changes); ``refreshed``
-    (row id, source hash, content hash) whose content is the same. ``restored`` and
+    (row id, source hash, content hash) whose content is the same; ``rejected`` (row of
+    the extract, field, value, reason). ``restored`` and
     ``missing`` rows are row numbers; ``deleted`` is the part of the missing that has
     now been missing often enough; ``reappeared`` are active rows missed before.
     ``written`` is what created and updated records add to the coverage; ``coverage``
@@ -85,7 +86,7 @@ class Plan:
     missing: array[int]
     deleted: array[int]
     reappeared: array[int]
-    rejected: tuple[RejectedValue, ...]
+    rejected: Spool
     duplicate_keys: tuple[str, ...]
     written: Coverage
     coverage: PlanCoverage | None = None
@@ -108,11 +109,9 @@ class _Tally:
 
     extracted: int = 0
     unchanged: int = 0
-    rejected: int = 0
     duplicates: int = 0
     same_content: int = 0
     restored_changed: int = 0
-    rejected_samples: list[RejectedValue] = field(default_factory=list)
     duplicate_samples: list[str] = field(default_factory=list)
     declared_total: int | None = None
 
@@ -147,6 +146,7 @@ class DeltaPlanner:
         declared = [resource.fields_by_name[name] for name in source.fields]
         self._normaliser = Normaliser(declared, source.notation)
         self._created, self._updated, self._refreshed = spool(), spool(), spool()
+        self._rejected = spool()
         self._states = self._initial_states()
         self._new_keys: set[str] = set()
         self._tally = _Tally()
@@ -195,7 +195,7 @@ class DeltaPlanner:
             missing=missing,
             deleted=deleted,
             reappeared=reappeared,
-            rejected=tuple(self._tally.rejected_samples),
+            rejected=self._rejected,
             duplicate_keys=tuple(self._tally.duplicate_samples),
             written=self._coverage.total(),
         )
@@ -287,12 +287,8 @@ class DeltaPlanner:
             self._tally.duplicate_samples.append(key)
 
     def _count_rejected(self, index: int, why: ValueRejectedError) -> None:
-        self._tally.rejected += 1
-        if len(self._tally.rejected_samples) < SAMPLE_SIZE:
-            row = self._tally.extracted + index + 1
-            self._tally.rejected_samples.append(
-                RejectedValue(row, why.field, why.value, why.reason)
-            )
+        row = self._tally.extracted + index + 1
+        self._rejected.append((row, why.field, why.value, why.reason))
 
     def _sweep(self, threshold: int) -> tuple[array[int], array[int], array[int], array[int]]:
         """Find the rows whose state changes: restored, missing, deleted, reappeared."""
@@ -313,7 +309,7 @@ class DeltaPlanner:
             unchanged=tally.unchanged - len(restored) + tally.restored_changed,
             missing=len(missing),
             deleted=len(deleted),
-            rejected=tally.rejected,
+            rejected=len(self._rejected),
             duplicates=tally.duplicates,
             active_before=len(self._snapshot.active),
             declared_total=tally.declared_total,
@@ -346,10 +342,13 @@ class _NoSpool:
 
 
 def sample_changes(plan: Plan, limit: int = SAMPLE_SIZE) -> dict[str, list[Any]]:
-    """Return up to ``limit`` created and updated records of ``plan``, for people to look at."""
+    """Return up to ``limit`` records of ``plan`` of each kind, for people to look at."""
     created = [values[0] for (_, _, values), _ in zip(plan.created, range(limit), strict=False)]
     updated = [
         {"id": entry[3][0], "changes": [FieldChange(*change) for change in entry[4]]}
         for entry, _ in zip(plan.updated, range(limit), strict=False)
     ]
-    return {"created": created, "updated": updated}
+    rejected = [
+        RejectedValue(*entry) for entry, _ in zip(plan.rejected, range(limit), strict=False)
+    ]
+    return {"created": created, "updated": updated, "rejected": rejected}

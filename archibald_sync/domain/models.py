@@ -44,6 +44,11 @@ class Trigger(StrEnum):
     MANUAL = "manual"
     CATCH_UP = "catchUp"
 
+    @property
+    def mode(self) -> str:
+        """Return the plan's word for it: ``auto`` or ``manual``."""
+        return "manual" if self is Trigger.MANUAL else "auto"
+
 
 class Stage(StrEnum):
     """What a session is doing."""
@@ -106,6 +111,16 @@ class RejectedValue:
     reason: str
 
 
+class PlanKind(StrEnum):
+    """What the entries of a plan that is kept are about."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    MISSING = "missing"
+    RESTORED = "restored"
+    REJECTED = "rejected"
+
+
 @dataclass(frozen=True, slots=True)
 class PlanCounts:
     """How many records a plan creates, updates, …; ``deleted`` is part of ``missing``."""
@@ -138,13 +153,15 @@ class Progress:
 class RunRequest:
     """What is asked for when a run is started.
 
-    ``approves`` is the held run whose plan this one may apply.
+    ``approves`` is the held run whose plan this one may apply; a dry run makes a plan
+    and applies none.
     """
 
     trigger: Trigger
     requested_by: str | None = None
     due_at: int | None = None
     approves: str | None = None
+    is_dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)

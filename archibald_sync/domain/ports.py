@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from archibald_sync.domain.coverage import Coverage
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         IntentState,
         OwnerLease,
         Page,
+        PlanKind,
         PriorityLease,
         Progress,
         Role,
@@ -132,6 +133,27 @@ class Spool(Protocol):
         """Return how many items there are."""
 
 
+class KeptPlans(Protocol):
+    """The entries of the last few plans that were not applied, for people to look at."""
+
+    def keep(self, run_id: str, entries: Iterable[tuple[PlanKind, Mapping[str, object]]]) -> None:
+        """Keep all ``entries`` of a run's plan, and forget those of runs long ago.
+
+        Raises:
+            StorageFullError: There is no room.
+        """
+
+    def page(
+        self, run_id: str, kind: PlanKind, start: int, limit: int
+    ) -> tuple[list[Mapping[str, Any]], int | None]:
+        """Return up to ``limit`` entries from ``start`` on, and where more begin.
+
+        Raises:
+            NotFoundError: No plan of this run is kept.
+            InvalidInputError: No entry begins at ``start``.
+        """
+
+
 class History(Protocol):
     """Sessions and runs, and the metrics over them."""
 
@@ -178,7 +200,9 @@ class History(Protocol):
     def run(self, run_id: str) -> Mapping[str, Any] | None:
         """Return the row of a run, with the plan's camelCase names."""
 
-    def last_runs(self, limit: int, *, with_skipped: bool = True) -> list[Mapping[str, Any]]:
+    def last_runs(
+        self, limit: int, *, with_skipped: bool = True, with_dry: bool = True
+    ) -> list[Mapping[str, Any]]:
         """Return the newest runs, the newest first."""
 
     def running_session(self) -> Mapping[str, Any] | None:

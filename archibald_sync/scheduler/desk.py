@@ -187,10 +187,7 @@ class OwnerDesk:
 
     def _run_now(self, intent: Intent, epoch: int) -> None:
         """Begin the run that was asked for; an approval is a run that passes its guards."""
-        approves = intent.parameters.get("runId")
-        request = RunRequest(
-            Trigger.MANUAL, intent.requested_by, approves=str(approves) if approves else None
-        )
+        request = _request(intent)
         try:
             claim, control = self._claim(request, epoch, intent)
         except SyncInProgressError as exc:
@@ -242,3 +239,14 @@ class OwnerDesk:
 
     def _state(self) -> SchedulerState:
         return self._driven.schedule.state()
+
+
+def _request(intent: Intent) -> RunRequest:
+    """Return the run that an intent asks for."""
+    approves = intent.parameters.get("runId")
+    return RunRequest(
+        Trigger.MANUAL,
+        intent.requested_by,
+        approves=None if approves is None else str(approves),
+        is_dry_run=intent.parameters.get("dryRun") is True,
+    )

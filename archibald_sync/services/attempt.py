@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from archibald_sync.domain.guards import Objection
     from archibald_sync.domain.models import Claim
     from archibald_sync.domain.policy import GuardPolicy
-    from archibald_sync.domain.ports import Catalogue, Digest, History, Source, SpoolFactory
+    from archibald_sync.domain.ports import (
+        Catalogue,
+        Digest,
+        History,
+        KeptPlans,
+        Source,
+        SpoolFactory,
+    )
     from archibald_sync.domain.resources import Resource
     from archibald_sync.services.control import RunControl
 
@@ -37,6 +44,7 @@ class Mirror:
     guards: GuardPolicy
     digest: Digest
     spool: SpoolFactory
+    plans: KeptPlans
 
 
 class ProgressReporter:
@@ -127,6 +135,14 @@ def hold(objections: Sequence[Objection]) -> None:
     """
     if objections:
         raise PlanHeld(objections[0].guard, held_message(objections))
+
+
+def dry_message(objections: Sequence[Objection]) -> str:
+    """Return one sentence for what would become of a plan."""
+    if not objections:
+        return "dry run, nothing was written: the plan would be applied"
+    reasons = "; ".join(objection.message for objection in objections)
+    return f"dry run, nothing was written: the plan would be held: {reasons}"
 
 
 def held_message(objections: Sequence[Objection]) -> str:

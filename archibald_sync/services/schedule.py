@@ -49,9 +49,16 @@ class ScheduleService:
         """Ask that no run begins any more; with ``cancel`` the one at work ends too."""
         return self._ask(IntentKind.STOP, {"cancel": cancel}, requested_by)
 
-    def run_now(self, requested_by: str | None, idempotency_key: str | None = None) -> Intent:
+    def run_now(
+        self,
+        requested_by: str | None,
+        idempotency_key: str | None = None,
+        *,
+        is_dry_run: bool = False,
+    ) -> Intent:
         """Ask for a run at once; a repeated ``idempotency_key`` gives the first answer."""
-        return self._ask(IntentKind.RUN, {}, requested_by, idempotency_key)
+        parameters = {"dryRun": is_dry_run}
+        return self._ask(IntentKind.RUN, parameters, requested_by, idempotency_key)
 
     def approve(self, run_id: str, requested_by: str | None) -> Intent:
         """Ask for a run that may apply the plan for which ``run_id`` was held."""

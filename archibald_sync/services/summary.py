@@ -24,7 +24,6 @@ def plan_summary(
     return {
         "counts": counts_by_name(plan.counts),
         "objections": [asdict(one) for one in objections],
-        "rejected": list(plan.rejected),
         "duplicateKeys": list(plan.duplicate_keys),
         **sample_changes(plan),
         "missing": _keys(mirror, plan.missing),

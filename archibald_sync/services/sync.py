@@ -32,17 +32,20 @@ from archibald_sync.errors import (
     PlanHeld,
     Preempted,
     RunCancelled,
+    StorageError,
     TransientSourceError,
 )
 from archibald_sync.logs import ComponentLogger
 from archibald_sync.services.approval import not_approved, require_approvable
 from archibald_sync.services.attempt import (
     Mirror,
+    dry_message,
     hold,
     make_plan,
     objections_to,
     open_reporter,
 )
+from archibald_sync.services.entries import plan_entries
 from archibald_sync.services.events import sync_completed, sync_failure, sync_held
 from archibald_sync.services.outcomes import (
     code_of,
@@ -209,12 +212,44 @@ class SyncService:
                 report = open_reporter(self._mirror, control, claim, session_id).report
                 work.plan = make_plan(self._mirror, control, report)
                 work.objections = self._objections(claim, work.plan)
-                hold(work.objections)
-                self._apply(work, work.plan, session_id)
+                self._conclude(work, work.plan, session_id)
         except Exception as exc:
             self._end_session(work, exc)
             raise
         self._log.info("%s successful (attempt %d)", self._kind(claim), work.attempts)
+
+    def _conclude(self, work: _Work, plan: Plan, session_id: str) -> None:
+        """Apply a plan; one that is refused or only asked for is kept for a look instead."""
+        if work.claim.request.is_dry_run:
+            self._keep_entries(work, plan)
+            self._end_dry(work, plan, session_id)
+            return
+        if work.objections:
+            self._keep_entries_if_possible(work, plan)
+        hold(work.objections)
+        self._apply(work, plan, session_id)
+
+    def _end_dry(self, work: _Work, plan: Plan, session_id: str) -> None:
+        """Record what a plan would do; the catalogue stays as it is."""
+        epoch, coverage = work.claim.epoch, extract_coverage(plan)
+        with self._transactions.transaction():
+            end = SessionEnd(SessionStatus.COMPLETED, plan.counts, coverage=coverage)
+            self._history.end_session(session_id, end, epoch)
+            detail = dry_message(work.objections)
+            done = RunEnd(RunOutcome.COMPLETED, None, detail, work.attempts, self._summary(work))
+            self._history.end_run(work.claim.run_id, done, epoch)
+            work.control.checkpoint()
+
+    def _keep_entries(self, work: _Work, plan: Plan) -> None:
+        entries = plan_entries(self._mirror, plan, work.control)
+        self._mirror.plans.keep(work.claim.run_id, entries)
+
+    def _keep_entries_if_possible(self, work: _Work, plan: Plan) -> None:
+        """Keep the entries of a plan that is held; it is held without them as well."""
+        try:
+            self._keep_entries(work, plan)
+        except StorageError as exc:
+            self._log.warning("%s", exc, extra={"runId": work.claim.run_id, "code": exc.code})
 
     def _objections(self, claim: Claim, plan: Plan) -> list[Objection]:
         """Return what the guards have against ``plan`` that nobody has approved."""
@@ -232,7 +267,7 @@ class SyncService:
             coverage = extract_coverage(plan)
             end = SessionEnd(SessionStatus.COMPLETED, counts, coverage=coverage)
             self._history.end_session(session_id, end, claim.epoch)
-            summary = plan_summary(self._mirror, plan)
+            summary = self._summary(work)
             done = RunEnd(RunOutcome.COMPLETED, attempts=work.attempts, summary=summary)
             self._history.end_run(claim.run_id, done, claim.epoch)
             self._advance_if_due(claim)
@@ -302,6 +337,8 @@ class SyncService:
 
     def _announce(self, work: _Work, end: RunEnd) -> None:
         name, run_id = self._mirror.resource.name, work.claim.run_id
+        if work.claim.request.is_dry_run:
+            return  # nothing happened that anybody has to know
         if end.outcome is RunOutcome.COMPLETED:
             sync_completed.send(
                 name,
@@ -331,6 +368,8 @@ class SyncService:
 
     @staticmethod
     def _kind(claim: Claim) -> str:
+        if claim.request.is_dry_run:
+            return "Dry run"
         return "Manual sync" if claim.request.trigger is Trigger.MANUAL else "Auto-sync"
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import request, url_for
 
-from archibald_sync.domain.models import IntentState, Role
+from archibald_sync.domain.models import IntentState, PlanKind, Role
 from archibald_sync.errors import NotFoundError, RefusedError, SyncInProgressError
 from archibald_sync.logs import ComponentLogger
 from archibald_sync.web import sync_schemas as schemas
@@ -100,17 +100,19 @@ def stop(body: dict[str, Any]) -> dict[str, Any]:
 @bp.response(202, schemas.AcceptedRunSchema, headers={"Location": {"schema": {"type": "string"}}})
 @bp.doc(responses=problem_responses(400, 409, 413, 415))
 def run(
-    _body: dict[str, Any], headers: dict[str, Any], query: dict[str, Any]
+    body: dict[str, Any], headers: dict[str, Any], query: dict[str, Any]
 ) -> ResponseReturnValue:
-    """Sync now.
+    """Sync now, or only make the plan with `dryRun`.
 
     409 names the run that is at work already; with `Prefer: wait` or `attach` that
     run is the answer.
     """
-    _log_wish("Running %s sync")
+    _log_wish("Running %s sync", dryRun=body["dryRun"])
     user, key = current_user(), headers["idempotency_key"]
     # Two users who choose the same key do not mean the same request.
-    intent = _here().schedule.run_now(user.name, key and f"{user.id}:{key}")
+    intent = _here().schedule.run_now(
+        user.name, key and f"{user.id}:{key}", is_dry_run=body["dryRun"]
+    )
     if intent.state is IntentState.APPLIED:
         return _accepted(dict(intent.result or {}))
     if intent.state is IntentState.REJECTED:
@@ -163,6 +165,21 @@ def show_run(run_id: str) -> Mapping[str, Any]:
     if found is None:
         raise NotFoundError("there is no such run")
     return found
+
+
+@bp.route("/runs/<run_id>/plan")
+@requires(Role.VIEWER)
+@bp.arguments(schemas.PlanQuerySchema, location="query")
+@bp.response(200, schemas.PlanPageSchema)
+@bp.doc(responses=problem_responses(400, 404))
+def plan(query: dict[str, Any], run_id: str) -> dict[str, Any]:
+    """Every entry of the plan of a dry or held run, page by page.
+
+    The plans of the last five such runs are kept.
+    """
+    kind, start = PlanKind(query["kind"]), int(query["cursor"])
+    entries, following = _here().monitoring.plan_page(run_id, kind, start, query["limit"])
+    return {"entries": entries, "next": None if following is None else str(following)}
 
 
 @bp.route("/runs/<run_id>/approve", methods=["POST"])

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from archibald_sync.domain.models import RunOutcome, SessionStatus, Stage, Trigger
+from archibald_sync.domain.models import PlanKind, RunOutcome, SessionStatus, Stage, Trigger
 from archibald_sync.domain.policy import MAX_INTERVAL_MINUTES, MIN_INTERVAL_MINUTES
 from archibald_sync.web.fields import Number, RequestSchema, TrueOrFalse, WholeNumber, instant
 from archibald_sync.web.priority import HeldLeaseSchema
 
 MAX_HISTORY = 200
 _DEFAULT_HISTORY = 20
+MAX_ENTRIES = 500
+_KINDS = [kind.value for kind in PlanKind]
 _STATUSES = [status.value for status in SessionStatus]
 
 
@@ -161,11 +163,50 @@ class StoppedSchema(Schema):
 
 
 class RunNowSchema(RequestSchema):
-    """What is to run; nothing can be chosen yet."""
+    """What is to run."""
+
+    dryRun = TrueOrFalse(
+        load_default=False,
+        metadata={"description": "Make the plan, and write nothing to the catalogue"},
+    )
 
 
 class ApproveSchema(RequestSchema):
     """How a plan is approved; there is nothing to choose."""
+
+
+class PlanQuerySchema(Schema):
+    """Which entries of a plan to list."""
+
+    kind = fields.String(
+        required=True,
+        validate=validate.OneOf(_KINDS, error=f"expected one of {', '.join(_KINDS)}"),
+        metadata={"enum": _KINDS},
+    )
+    limit = WholeNumber(1, MAX_ENTRIES, "entries", load_default=MAX_ENTRIES, is_text=True)
+    cursor = fields.String(
+        load_default="0",
+        validate=validate.Regexp("^[0-9]{1,15}$", error="expected the `next` of an earlier answer"),
+        metadata={"description": "The `next` of an earlier answer"},
+    )
+
+
+class PlanPageSchema(Schema):
+    """Entries of one kind of a plan that was not applied."""
+
+    entries = fields.List(
+        fields.Dict(),
+        required=True,
+        metadata={
+            "description": "created: id, values; updated: id, changes (field, old, new); "
+            "missing: id, isDeleted; restored: id; rejected: row, field, value, reason"
+        },
+    )
+    next = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Where more begin; null at the end"},
+    )
 
 
 class RunHeadersSchema(Schema):

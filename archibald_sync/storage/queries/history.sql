@@ -22,7 +22,9 @@ WHERE id = :id AND status = 'running'
 
 -- name: touch_session
 -- Say that somebody still works on the running session.
-UPDATE sync_sessions SET heartbeatAt = :now WHERE syncType = :syncType AND status = 'running'
+UPDATE sync_sessions
+SET heartbeatAt = :now
+WHERE syncType IN (:syncType, :syncType || '-dry') AND status = 'running'
 
 -- name: end_session
 -- Record how a running session ended.
@@ -46,9 +48,9 @@ WHERE id = :id AND status = 'running'
 -- name: insert_run
 -- Begin a run.
 INSERT INTO sync_runs (id, resource, "trigger", requestedBy, dueAt, startedAt, latenessMs,
-                       epoch, approves)
+                       epoch, approves, isDryRun)
 VALUES (:id, :resource, :trigger, :requestedBy, :dueAt, :startedAt, :latenessMs,
-        :epoch, :approves)
+        :epoch, :approves, :isDryRun)
 
 -- name: approve_run
 -- Say who approved a held run.
@@ -96,7 +98,9 @@ SET status = 'interrupted',
     completedAt = MAX(startedAt, COALESCE(heartbeatAt, startedAt)),
     errorCode = 'owner_lost',
     errorMessage = :message
-WHERE syncType = :resource AND status = 'running' AND runId IS NOT :activeRunId
+WHERE syncType IN (:resource, :resource || '-dry')
+  AND status = 'running'
+  AND runId IS NOT :activeRunId
 
 -- name: interrupt_runs
 -- Close the runs whose owner is gone.
@@ -115,17 +119,20 @@ SELECT * FROM sync_runs WHERE resource = :resource AND id = :id
 -- name: last_runs
 -- The newest runs, in the order they were begun: the clock may have been set back since.
 SELECT * FROM sync_runs
-WHERE resource = :resource AND (:withSkipped OR outcome IS NOT 'skipped')
+WHERE resource = :resource
+  AND (:withSkipped OR outcome IS NOT 'skipped')
+  AND (:withDry OR NOT isDryRun)
 ORDER BY rowid DESC
 LIMIT :limit
 
 -- name: session
 -- One session.
-SELECT * FROM sync_sessions WHERE syncType = :syncType AND id = :id
+SELECT * FROM sync_sessions WHERE syncType IN (:syncType, :syncType || '-dry') AND id = :id
 
 -- name: running_session
--- The session that is recorded as running.
-SELECT * FROM sync_sessions WHERE syncType = :syncType AND status = 'running'
+-- The session that is recorded as running, be it of a dry run.
+SELECT * FROM sync_sessions
+WHERE syncType IN (:syncType, :syncType || '-dry') AND status = 'running'
 
 -- name: sessions_of_run
 -- The attempts of a run.
