@@ -50,6 +50,8 @@ def _line(kind: PlanKind, entry: Mapping[str, Any]) -> str:
     if kind is PlanKind.MISSING:
         fate = "deleted" if entry["isDeleted"] else "missing, kept for now"
         return f"- {entry['id']}: {fate}"
+    if kind is PlanKind.RENAMED:
+        return f"= {entry['id']}: renamed from {entry['from']}"
     if kind is PlanKind.RESTORED:
         return f"^ {entry['id']}: restored"
     return f"! row {entry['row']}: {entry['field']} {entry['value']}: {entry['reason']}"

@@ -73,7 +73,8 @@ class Plan:
     ``missing`` rows are row numbers; ``deleted`` is the part of the missing that has
     now been missing often enough; ``reappeared`` are active rows missed before.
     ``written`` is what created and updated records add to the coverage; ``coverage``
-    is known once the catalogue was asked for the rest.
+    is known once the catalogue was asked for the rest, and so are the ``renames``: for
+    created records that only got another key, the old key by the new one.
     """
 
     fields: tuple[str, ...]
@@ -90,6 +91,7 @@ class Plan:
     duplicate_keys: tuple[str, ...]
     written: Coverage
     coverage: PlanCoverage | None = None
+    renames: Mapping[str, str] = field(default_factory=dict)
 
     def is_empty(self) -> bool:
         """Return whether applying the plan would write no catalogue row."""

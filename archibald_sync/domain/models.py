@@ -118,12 +118,16 @@ class PlanKind(StrEnum):
     UPDATED = "updated"
     MISSING = "missing"
     RESTORED = "restored"
+    RENAMED = "renamed"
     REJECTED = "rejected"
 
 
 @dataclass(frozen=True, slots=True)
 class PlanCounts:
-    """How many records a plan creates, updates, …; ``deleted`` is part of ``missing``."""
+    """How many records a plan creates, updates, and so on.
+
+    ``deleted`` is part of ``missing``, ``renamed`` of ``created``.
+    """
 
     extracted: int = 0
     created: int = 0
@@ -136,6 +140,7 @@ class PlanCounts:
     duplicates: int = 0
     active_before: int = 0
     declared_total: int | None = None
+    renamed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,8 @@ class Resource:
 
     ``name`` is the plural that names table, sessions and URLs; ``singular`` names
     the change log; ``label`` starts sentences for people. ``fields[0]`` is the key.
+    ``name_field`` is what people call a record by: where a key vanishes and another
+    appears with the same name, the record was renamed.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Resource:
     label: str
     component: str
     fields: tuple[Field, ...]
+    name_field: str | None = None
 
     @property
     def key(self) -> Field:
@@ -115,6 +118,7 @@ PRODUCTS = Resource(
         Field("unitId", _TEXT, "Unit of measure"),
         Field("vatGroup", _INTEGER, "VAT group: 5, 1 or 0"),
     ),
+    name_field="name",
 )
 
 RESOURCES: dict[str, Resource] = {resource.name: resource for resource in (PRODUCTS,)}

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from archibald_sync.domain.coverage import PlanCoverage
 from archibald_sync.domain.delta import DeltaPlanner, Plan
 from archibald_sync.domain.guards import judge
 from archibald_sync.domain.models import Progress, Stage
 from archibald_sync.errors import PlanHeld, StorageBusyError
+from archibald_sync.services.findings import examined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from archibald_sync.domain.delta import CatalogueSnapshot
     from archibald_sync.domain.guards import Objection
     from archibald_sync.domain.models import Claim
     from archibald_sync.domain.policy import GuardPolicy
@@ -100,22 +99,9 @@ def make_plan(mirror: Mirror, control: RunControl, report: Callable[[Progress], 
         report(last)
     report(Progress(Stage.PLAN, last.pages, last.total_pages, items, last.total_items))
     plan = planner.finish(mirror.guards.missing_runs_before_delete)
-    plan = replace(plan, coverage=_coverage(catalogue, snapshot, plan))
+    plan = examined(mirror.resource, catalogue, snapshot, plan)
     report(Progress(Stage.APPLY, last.pages, last.total_pages, items, last.total_items))
     return plan
-
-
-def _coverage(catalogue: Catalogue, snapshot: CatalogueSnapshot, plan: Plan) -> PlanCoverage:
-    """Count by what changes: the records that stay as they are cost nothing."""
-    before = snapshot.coverage
-    if before is None or before.rows != len(snapshot.active):
-        before = catalogue.coverage()
-    known = before.plus(plan.written)
-    if plan.restored:
-        known = known.plus(catalogue.coverage(plan.restored))
-    extract = known.minus(catalogue.coverage(plan.missing)) if plan.missing else known
-    after = known.minus(catalogue.coverage(plan.deleted)) if plan.deleted else known
-    return PlanCoverage(before, extract.only(plan.fields), after)
 
 
 def objections_to(mirror: Mirror, plan: Plan) -> list[Objection]:

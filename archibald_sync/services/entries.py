@@ -42,8 +42,11 @@ def _entries(mirror: Mirror, plan: Plan) -> Iterator[Entry]:
     for _, _, _, values, changes in plan.updated:
         yield PlanKind.UPDATED, {"id": values[0], "changes": [_change(*one) for one in changes]}
     for _, _, values in plan.created:
-        record = dict(zip(plan.fields, values, strict=True))
-        yield PlanKind.CREATED, {"id": values[0], "values": record}
+        key, record = values[0], dict(zip(plan.fields, values, strict=True))
+        if key in plan.renames:
+            yield PlanKind.RENAMED, {"id": key, "from": plan.renames[key], "values": record}
+        else:
+            yield PlanKind.CREATED, {"id": key, "values": record}
 
 
 def _change(field: str, old: Any, new: Any) -> dict[str, Any]:  # noqa: ANN401  # any value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from archibald_sync.domain.delta import SAMPLE_SIZE, sample_changes
@@ -26,6 +27,9 @@ def plan_summary(
         "objections": [asdict(one) for one in objections],
         "duplicateKeys": list(plan.duplicate_keys),
         **sample_changes(plan),
+        "renamed": [
+            {"id": new, "from": old} for new, old in islice(plan.renames.items(), SAMPLE_SIZE)
+        ],
         "missing": _keys(mirror, plan.missing),
         "deleted": _keys(mirror, plan.deleted),
         "restored": _keys(mirror, plan.restored),

@@ -226,8 +226,13 @@ class _PlanWriter:
 
     def _created_log(self, plan: Plan, control: Control) -> Iterator[tuple[Any, ...]]:
         session_id, now, epoch = self._session_id, self._now, self._epoch
+        renames, key_field = plan.renames, plan.fields[0]
         for _, _, values in _checked(plan.created, control):
-            yield values[0], session_id, "created", None, None, None, now, epoch
+            key = values[0]
+            if key in renames:
+                yield key, session_id, "renamed", key_field, renames[key], key, now, epoch
+            else:
+                yield key, session_id, "created", None, None, None, now, epoch
 
     def _updated_log(self, plan: Plan, control: Control) -> Iterator[tuple[Any, ...]]:
         session_id, now, epoch = self._session_id, self._now, self._epoch

@@ -199,7 +199,8 @@ class PlanPageSchema(Schema):
         required=True,
         metadata={
             "description": "created: id, values; updated: id, changes (field, old, new); "
-            "missing: id, isDeleted; restored: id; rejected: row, field, value, reason"
+            "renamed: id, from, values; missing: id, isDeleted; restored: id; "
+            "rejected: row, field, value, reason"
         },
     )
     next = fields.String(
