@@ -32,6 +32,7 @@ from archibald_sync.storage.connection import Database
 from archibald_sync.storage.history import SqliteHistory
 from archibald_sync.storage.migrate import check_integrity, migrate
 from archibald_sync.storage.owner import SqliteOwnerLeases
+from archibald_sync.storage.plans import PlanFolder
 from archibald_sync.storage.priority import SqlitePriorityLeases
 from archibald_sync.storage.schedule import SqliteSchedule
 from archibald_sync.storage.search_index import SqliteSearchIndex
@@ -146,6 +147,7 @@ def build_driver(
         guards=load_guards(resource, settings.source),
         digest=xxhash.xxh3_128_digest,
         spool=partial(FileSpool, settings.database.parent),
+        plans=_plans(main),
     )
     sync = SyncService(
         mirror,
@@ -205,6 +207,10 @@ def _make_secret(path: Path) -> None:
     draft.replace(path)
 
 
+def _plans(main: Database) -> PlanFolder:
+    return PlanFolder(main.path.parent / "plans")
+
+
 def _resource_services(resource: Resource, storage: Storage, clock: Clock) -> ResourceServices:
     main, name = storage.main, resource.name
     schedule = SqliteSchedule(main, clock, name)
@@ -217,6 +223,7 @@ def _resource_services(resource: Resource, storage: Storage, clock: Clock) -> Re
             owner=SqliteOwnerLeases(main, clock, name),
             priority=SqlitePriorityLeases(storage.priority, clock),
             catalogue=SqliteCatalogue(main, clock, resource),
+            plans=_plans(main),
             clock=clock,
         ),
         catalogue=CatalogueService(resource, SqliteCatalogueReader(main, resource)),

@@ -15,6 +15,7 @@
     │   ├── DeadlineExceeded         the session ran too long, or made no progress
     │   └── RunCancelled             an admin cancelled it, or the process shuts down
     ├── SyncInProgressError          another run is working; carries its id
+    ├── RefusedError                 what is asked cannot be done as things stand
     ├── StorageError
     │   ├── StorageBusyError         somebody else holds the database: try again
     │   ├── StorageFullError         no room, or the file is read-only
@@ -176,6 +177,17 @@ class SyncInProgressError(ArchibaldSyncError):
         """Keep the id of the run that is in the way."""
         super().__init__(f"run {run_id} is already working")
         self.run_id = run_id
+
+
+class RefusedError(ArchibaldSyncError):
+    """What is asked cannot be done as things stand; ``code`` says why."""
+
+    code: ClassVar[str] = "refused"
+
+    def __init__(self, code: str, message: str) -> None:
+        """Keep ``code``, a stable word for why, and a sentence."""
+        super().__init__(message)
+        self.code = code  # type: ignore[misc]  # an instance refines its class
 
 
 class StorageError(ArchibaldSyncError):

@@ -33,6 +33,7 @@ from archibald_sync.storage.connection import Database
 from archibald_sync.storage.history import SqliteHistory
 from archibald_sync.storage.migrate import migrate
 from archibald_sync.storage.owner import SqliteOwnerLeases
+from archibald_sync.storage.plans import PlanFolder
 from archibald_sync.storage.priority import SqlitePriorityLeases
 from archibald_sync.storage.schedule import SqliteSchedule
 from archibald_sync.storage.search_index import SqliteSearchIndex
@@ -181,12 +182,14 @@ class World:
         self.owner = SqliteOwnerLeases(self.database, clock, "products")
         self.catalogue = SqliteCatalogue(self.database, clock, PRODUCTS)
         self.leases = SqlitePriorityLeases(self.priority_database, clock)
+        self.plans = PlanFolder(folder / "plans")
         self.monitoring = MonitoringService(
             history=self.history,
             schedule=self.schedule,
             owner=self.owner,
             priority=self.leases,
             catalogue=self.catalogue,
+            plans=self.plans,
             clock=clock,
         )
         self.index = SqliteSearchIndex(self.database, PRODUCTS)
@@ -202,6 +205,7 @@ class World:
                 GuardPolicy(),
                 xxhash.xxh3_128_digest,
                 partial(FileSpool, folder),
+                self.plans,
             ),
             transactions=self.database,
             schedule=self.schedule,
@@ -249,9 +253,11 @@ class World:
         """Claim a run as the owner."""
         return self.sync.claim(RunRequest(trigger), self.own())
 
-    def run(self, control: RunControl | None = None) -> RunEnd:
-        """Run once, in this thread, as the owner."""
-        return self.sync.run(self.claim(), control or RunControl())
+    def run(self, control: RunControl | None = None, request: RunRequest | None = None) -> RunEnd:
+        """Run once, in this thread, as the owner; what is due unless ``request`` says."""
+        with self.database.transaction():
+            claim = self.sync.claim(request or RunRequest(Trigger.SCHEDULE), self.own())
+        return self.sync.run(claim, control or RunControl())
 
     @contextmanager
     def running(self, control: RunControl) -> Iterator[list[RunEnd]]:

@@ -34,11 +34,10 @@ class Field:
 class Variants:
     """How the records of a resource are variants of each other: packs of one instrument.
 
-    Records that share ``shared`` are variants; an order of one counts in multiples of
-    ``multiple``. A record with ``stopped``, or without ``orderable``, cannot be ordered.
+    Records of one name are variants; an order of one counts in multiples of ``multiple``.
+    A record with ``stopped``, or without ``orderable``, cannot be ordered.
     """
 
-    shared: str
     multiple: str
     orderable: str
     stopped: str
@@ -49,10 +48,11 @@ class Resource:
     """A kind of thing that is mirrored from the ERP.
 
     ``name`` is the plural that names table, sessions and URLs; ``singular`` names
-    the change log; ``label`` starts sentences for people. ``fields[0]`` is the key;
-    ``searched`` are the fields whose words can be searched for, ``group`` is the one by
-    which a list can be narrowed, ``sorted_by`` those, beside the key, by which it can be
-    sorted.
+    the change log; ``label`` starts sentences for people. ``fields[0]`` is the key.
+    ``name_field`` is what people call a record by: where a key vanishes and another
+    appears with the same name, the record was renamed; variants share it. ``searched``
+    are the fields whose words can be searched for, ``group`` is the one by which a list
+    can be narrowed.
     """
 
     name: str
@@ -60,9 +60,9 @@ class Resource:
     label: str
     component: str
     fields: tuple[Field, ...]
+    name_field: str | None = None
     searched: tuple[str, ...] = ()
     group: str | None = None
-    sorted_by: tuple[str, ...] = ()
     variants: Variants | None = None
 
     @property
@@ -106,8 +106,7 @@ PRODUCTS = Resource(
     component="ProductSyncService",
     searched=("id", "name", "searchName", "description", "productGroupDescription"),
     group="productGroupId",
-    sorted_by=("name",),
-    variants=Variants("name", multiple="multipleQty", orderable="orderable", stopped="stopped"),
+    variants=Variants(multiple="multipleQty", orderable="orderable", stopped="stopped"),
     fields=(
         Field("id", _TEXT, "Article id, unique: 016869K2, 10012345 or a course code"),
         Field("name", _TEXT, "figure.shank.size; pack variants share it"),
@@ -145,6 +144,7 @@ PRODUCTS = Resource(
         Field("unitId", _TEXT, "Unit of measure"),
         Field("vatGroup", _INTEGER, "VAT group: 5, 1 or 0"),
     ),
+    name_field="name",
 )
 
 RESOURCES: dict[str, Resource] = {resource.name: resource for resource in (PRODUCTS,)}

@@ -11,7 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archibald_sync.domain.models import Claim, IntentKind, IntentState, RunRequest, Trigger
-from archibald_sync.errors import RunCancelled, SyncInProgressError
+from archibald_sync.errors import (
+    NotFoundError,
+    RefusedError,
+    RunCancelled,
+    SyncInProgressError,
+)
 from archibald_sync.logs import ComponentLogger
 from archibald_sync.services.control import RunControl
 
@@ -183,14 +188,18 @@ class OwnerDesk:
         self._log.info("Stopped auto-sync")
 
     def _run_now(self, intent: Intent, epoch: int) -> None:
-        request = RunRequest(Trigger.MANUAL, intent.requested_by)
+        """Begin the run that was asked for; an approval is a run that passes its guards."""
+        request = _request(intent)
         try:
             claim, control = self._claim(request, epoch, intent)
         except SyncInProgressError as exc:
             result = {"reason": exc.code, "runId": exc.run_id}
             self._answer(intent, IntentState.REJECTED, result, epoch)
-            return
-        self._submit(claim, control)
+        except (NotFoundError, RefusedError) as exc:
+            result = {"reason": exc.code, "detail": str(exc)}
+            self._answer(intent, IntentState.REJECTED, result, epoch)
+        else:
+            self._submit(claim, control)
 
     def _claim(
         self, request: RunRequest, epoch: int, intent: Intent | None = None
@@ -232,3 +241,14 @@ class OwnerDesk:
 
     def _state(self) -> SchedulerState:
         return self._driven.schedule.state()
+
+
+def _request(intent: Intent) -> RunRequest:
+    """Return the run that an intent asks for."""
+    approves = intent.parameters.get("runId")
+    return RunRequest(
+        Trigger.MANUAL,
+        intent.requested_by,
+        approves=None if approves is None else str(approves),
+        is_dry_run=intent.parameters.get("dryRun") is True,
+    )

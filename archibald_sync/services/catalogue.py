@@ -73,7 +73,7 @@ class CatalogueService:
         """Yield all records by key as of one moment."""
         return self._reader.every_record(with_deleted=with_deleted)
 
-    def variants(self, shared: str, quantity: Decimal) -> VariantChoice:
+    def variants(self, name: str, quantity: Decimal) -> VariantChoice:
         """Choose among the variants of one name by the quantity that is wanted.
 
         Chosen is the one with the largest multiple that divides ``quantity``, of those
@@ -83,8 +83,8 @@ class CatalogueService:
             NotFoundError: No record that is not deleted has this name, or the resource
                 has no variants.
         """
-        rule = self._resource.variants
-        found = self._reader.sharing(rule.shared, shared) if rule else []
+        rule, named = self._resource.variants, self._resource.name_field
+        found = self._reader.sharing(named, name) if named else []
         if rule is None or not found:
             raise NotFoundError(f"there is no {self._resource.singular} of this name")
         fitting = [

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from archibald_sync.domain.models import RunOutcome, SessionStatus
-from archibald_sync.errors import Preempted
+from archibald_sync.errors import NotFoundError, Preempted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from archibald_sync.clock import Clock
     from archibald_sync.domain.models import (
         OwnerLease,
+        PlanKind,
         PriorityLease,
         SchedulerState,
         SyncMetrics,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from archibald_sync.domain.ports import (
         Catalogue,
         History,
+        KeptPlans,
         OwnerLeases,
         PriorityLeases,
         Schedule,
@@ -101,7 +103,7 @@ class Situation:
 class MonitoringService:
     """Answers questions about one resource's sync."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # the ports that it reads from, by name
         self,
         *,
         history: History,
@@ -109,6 +111,7 @@ class MonitoringService:
         owner: OwnerLeases,
         priority: PriorityLeases,
         catalogue: Catalogue,
+        plans: KeptPlans,
         clock: Clock,
     ) -> None:
         """Read from these ports, and nothing else."""
@@ -117,6 +120,7 @@ class MonitoringService:
         self._owner = owner
         self._priority = priority
         self._catalogue = catalogue
+        self._plans = plans
         self._clock = clock
 
     def metrics(self) -> SyncMetrics:
@@ -145,11 +149,24 @@ class MonitoringService:
         sessions = [self._true(session) for session in self._history.sessions_of(run_id)]
         return {**_true_run(row, is_owner_live=self.is_driven()), "sessions": sessions}
 
+    def plan_page(
+        self, run_id: str, kind: PlanKind, start: int, limit: int
+    ) -> tuple[list[Mapping[str, Any]], int | None]:
+        """Return up to ``limit`` entries of a plan that was not applied, and where more begin.
+
+        Raises:
+            NotFoundError: There is no such run, or its plan is not kept.
+            InvalidInputError: No entry begins at ``start``.
+        """
+        if self._history.run(run_id) is None:
+            raise NotFoundError("there is no such run")
+        return self._plans.page(run_id, kind, start, limit)
+
     def situation(self) -> Situation:
         """Return how things stand now."""
         owner = self._owner.lease()
         is_owner_live = owner is not None and self._owner.is_live(owner)
-        last = self._history.last_runs(1, with_skipped=False)
+        last = self._history.last_runs(1, with_skipped=False, with_dry=False)
         return Situation(
             now=self._clock.now_ms(),
             schedule=self._schedule.state(),

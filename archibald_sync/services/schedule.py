@@ -24,6 +24,8 @@ ANSWER_WAIT_S = 2.0
 _POLL_S = 0.02
 _WISH_TTL_S = 24 * 3600.0
 _RUN_TTL_S = 60.0
+# What still counts when the owner comes late; a run is asked for now.
+_WISHES = frozenset({IntentKind.START, IntentKind.STOP})
 
 
 class ScheduleService:
@@ -65,9 +67,26 @@ class ScheduleService:
         """
         return self._ask(IntentKind.STOP, {"cancel": cancel}, requested_by, idempotency_key)
 
-    def run_now(self, requested_by: str | None, idempotency_key: str | None = None) -> Intent:
-        """Ask for a run at once."""
-        return self._ask(IntentKind.RUN, {}, requested_by, idempotency_key)
+    def run_now(
+        self,
+        requested_by: str | None,
+        idempotency_key: str | None = None,
+        *,
+        is_dry_run: bool = False,
+    ) -> Intent:
+        """Ask for a run at once.
+
+        Raises:
+            KeyReusedError: The key was used before for a run of the other kind.
+        """
+        parameters = {"dryRun": is_dry_run}
+        return self._ask(IntentKind.RUN, parameters, requested_by, idempotency_key)
+
+    def approve(
+        self, run_id: str, requested_by: str | None, idempotency_key: str | None = None
+    ) -> Intent:
+        """Ask for a run that may apply the plan for which ``run_id`` was held."""
+        return self._ask(IntentKind.APPROVE, {"runId": run_id}, requested_by, idempotency_key)
 
     def boot(self, policy: str, boot_id: str) -> None:
         """Record that the service booted: once a boot, however many processes say so.
@@ -104,7 +123,7 @@ class ScheduleService:
             kind,
             parameters,
             requested_by,
-            ttl_s=_RUN_TTL_S if kind is IntentKind.RUN else _WISH_TTL_S,
+            ttl_s=_WISH_TTL_S if kind in _WISHES else _RUN_TTL_S,
             idempotency_key=idempotency_key and f"{kind}:{idempotency_key}",
         )
         if dict(intent.parameters) != dict(parameters):

@@ -96,7 +96,8 @@ def change_schema(resource: Resource) -> type[Schema]:
 
 def list_query_schema(resource: Resource) -> type[Schema]:
     """Return the schema of the query string of a list."""
-    sorts = [resource.key.name, *resource.sorted_by, "updatedAt"]
+    named = [resource.name_field] if resource.name_field else []
+    sorts = [resource.key.name, *named, "updatedAt"]
     both = [f"{sign}{name}" for name in sorts for sign in ("", "-")]
     members: dict[str, Any] = {
         "q": fields.String(

@@ -16,6 +16,7 @@ from archibald_sync.errors import (
     InvalidInputError,
     KeyReusedError,
     NotFoundError,
+    RefusedError,
     StorageBusyError,
     StorageError,
     StorageFullError,
@@ -44,7 +45,8 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(AuthError, _unauthorized)
     app.register_error_handler(NotFoundError, _not_found)
     app.register_error_handler(SyncInProgressError, _in_progress)
-    app.register_error_handler(KeyReusedError, _key_reused)
+    app.register_error_handler(KeyReusedError, _refused)
+    app.register_error_handler(RefusedError, _refused)
     app.register_error_handler(StorageError, _storage)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _unforeseen)
@@ -73,7 +75,7 @@ def _in_progress(error: SyncInProgressError) -> Response:
     return problem(409, error.code, str(error), runId=error.run_id)
 
 
-def _key_reused(error: KeyReusedError) -> Response:
+def _refused(error: RefusedError | KeyReusedError) -> Response:
     return problem(409, error.code, str(error))
 
 

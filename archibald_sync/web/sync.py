@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from flask import request, url_for
 
-from archibald_sync.domain.models import IntentState, Role
-from archibald_sync.errors import NotFoundError, SyncInProgressError
+from archibald_sync.domain.models import IntentState, PlanKind, Role
+from archibald_sync.errors import NotFoundError, RefusedError, SyncInProgressError
 from archibald_sync.logs import ComponentLogger
 from archibald_sync.web import sync_schemas as schemas
 from archibald_sync.web.blueprint import Blueprint
@@ -106,15 +106,16 @@ def stop(body: dict[str, Any], headers: dict[str, Any]) -> dict[str, Any]:
 @bp.response(202, schemas.AcceptedRunSchema, headers={"Location": {"schema": {"type": "string"}}})
 @bp.doc(responses=problem_responses(400, 409, 413, 415))
 def run(
-    _body: dict[str, Any], headers: dict[str, Any], query: dict[str, Any]
+    body: dict[str, Any], headers: dict[str, Any], query: dict[str, Any]
 ) -> ResponseReturnValue:
-    """Sync now.
+    """Sync now, or only make the plan with `dryRun`.
 
     409 names the run that is at work already; with `Prefer: wait` or `attach` that
     run is the answer.
     """
-    _log_wish("Running %s sync")
-    intent = _here().schedule.run_now(current_user().name, idempotency_key(headers))
+    _log_wish("Running %s sync", dryRun=body["dryRun"])
+    key, is_dry_run = idempotency_key(headers), body["dryRun"]
+    intent = _here().schedule.run_now(current_user().name, key, is_dry_run=is_dry_run)
     if intent.state is IntentState.APPLIED:
         return _accepted(dict(intent.result or {}))
     if intent.state is IntentState.REJECTED:
@@ -170,6 +171,51 @@ def show_run(run_id: str) -> Mapping[str, Any]:
     if found is None:
         raise NotFoundError("there is no such run")
     return found
+
+
+@bp.route("/runs/<run_id>/plan")
+@requires(Role.VIEWER)
+@bp.arguments(schemas.PlanQuerySchema, location="query")
+@bp.response(200, schemas.PlanPageSchema)
+@bp.doc(responses=problem_responses(400, 404))
+def plan(query: dict[str, Any], run_id: str) -> dict[str, Any]:
+    """Every entry of the plan of a dry or held run, page by page.
+
+    The plans of the last five such runs are kept.
+    """
+    kind, start = PlanKind(query["kind"]), int(query["cursor"])
+    entries, following = _here().monitoring.plan_page(run_id, kind, start, query["limit"])
+    return {"entries": entries, "next": None if following is None else str(following)}
+
+
+@bp.route("/runs/<run_id>/approve", methods=["POST"])
+@requires(Role.ADMIN)
+@bp.arguments(schemas.ApproveSchema, required=False)
+@bp.response(202, schemas.AcceptedRunSchema, headers={"Location": {"schema": {"type": "string"}}})
+@bp.doc(responses=problem_responses(400, 404, 409, 413, 415))
+def approve(_body: dict[str, Any], run_id: str) -> ResponseReturnValue:
+    """Approve a held plan, once.
+
+    A new run begins, which may pass exactly the guards that held this one, if its plan
+    is within 1 % of the held one in each count. 409: it is not held, was approved
+    before, a newer one is held, or a run is at work.
+    """
+    if _here().monitoring.run(run_id) is None:
+        raise NotFoundError("there is no such run")
+    _log_wish("Approving a held plan of %s", runId=run_id)
+    intent = _here().schedule.approve(run_id, current_user().name)
+    if intent.state is IntentState.APPLIED:
+        return _accepted(dict(intent.result or {}))
+    if intent.state is IntentState.REJECTED:
+        _raise_refusal(intent.result or {})
+    return _not_answered(intent)
+
+
+def _raise_refusal(result: Mapping[str, object]) -> None:
+    """Raise what the owner answered to a wish that it did not carry out."""
+    if "runId" in result:
+        raise SyncInProgressError(str(result["runId"]))
+    raise RefusedError(str(result["reason"]), str(result["detail"]))
 
 
 def _is_applied(intent: Intent) -> bool:

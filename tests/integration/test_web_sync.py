@@ -120,7 +120,7 @@ def test_body_that_is_no_object_changes_nothing(api: Api, path: str, body: bytes
 
 
 @pytest.mark.parametrize(
-    ("path", "key"), [(START, "interval"), (STOP, "force"), (SYNC, "dryRun"), (RUN, "dryRun")]
+    ("path", "key"), [(START, "interval"), (STOP, "force"), (SYNC, "dryrun"), (RUN, "force")]
 )
 def test_unknown_key_changes_nothing(api: Api, path: str, key: str) -> None:
     """A misspelt key is 400 and named, not ignored."""
@@ -324,7 +324,7 @@ def test_run_that_nobody_takes_on_says_what_will_happen(api: Api) -> None:
     assert int(answer.headers["Retry-After"]) > 0
     assert "recorded" in answer.json["detail"]
     assert "60 s" in answer.json["detail"]
-    assert pending(api.world) == [(IntentKind.RUN, {})]
+    assert pending(api.world) == [(IntentKind.RUN, {"dryRun": False})]
 
 
 def test_run_that_expired_is_not_promised_any_more(api: Api) -> None:
