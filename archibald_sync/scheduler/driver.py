@@ -8,6 +8,7 @@ after the clock was set back until it has caught up.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from datetime import UTC, datetime
@@ -339,8 +340,9 @@ class Driver:
             self._done(_Task.FOLLOW_CLOCK, lambda: self._desk.shift_due_time(step_ms, epoch))
         if scheduler is not None:
             every_tick, every_renewal = self._triggers()
-            scheduler.reschedule_job(_TICK, trigger=every_tick)
-            scheduler.reschedule_job(_RENEW, trigger=every_renewal)
+            with contextlib.suppress(JobLookupError):  # it is being shut down
+                scheduler.reschedule_job(_TICK, trigger=every_tick)
+                scheduler.reschedule_job(_RENEW, trigger=every_renewal)
         self._installed = None
         if epoch is not None:
             self._done(_Task.FOLLOW_CLOCK, self._install_interval_job)
