@@ -19,7 +19,7 @@ PYTHON ?=
 TESTS ?=
 
 .DELETE_ON_ERROR:
-.PHONY: help run test check lint types layers bench chaos package lock audit clean
+.PHONY: help run test check lint types layers bench load chaos package lock audit clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ layers: $(DEV) ## Check who imports whom
 
 bench: $(DEV) ## Measure speed and memory
 	$(BIN)/python bench/run.py
+
+load: $(DEV) ## Measure the API under load for minutes; needs wrk
+	$(BIN)/python bench/load.py
 
 chaos: $(DEV) ## Kill, restart and starve the running service
 	$(BIN)/pytest tests/chaos tests/e2e -m slow --timeout=1800

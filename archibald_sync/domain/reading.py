@@ -51,7 +51,10 @@ class CatalogueReader(Protocol):
         """Return what changes whenever a record does: the same text, the same catalogue."""
 
     def records(self, query: RecordQuery) -> list[Mapping[str, Any]]:
-        """Return a page of records, each with its ``rowId``."""
+        """Return a page of records, each with its ``rowId``, whatever the words of ``query``."""
+
+    def search(self, query: RecordQuery) -> list[Mapping[str, Any]]:
+        """Return a page of the records in which all words of ``query`` occur."""
 
     def record(self, key: str) -> Mapping[str, Any] | None:
         """Return one record, deleted or not."""

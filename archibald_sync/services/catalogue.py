@@ -39,7 +39,7 @@ class CatalogueService:
 
     def records(self, query: RecordQuery) -> list[Record]:
         """Return a page of records, each with its ``rowId``."""
-        return self._reader.records(query)
+        return self._reader.search(query) if query.words else self._reader.records(query)
 
     def record(self, key: str) -> Record:
         """Return one record, deleted or not.
