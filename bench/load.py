@@ -193,7 +193,10 @@ def _percentile_ms(out: str) -> float:
     """Return the 99th percentile: wrk prints no 95th, which is better than it."""
     found = re.search(r"99%\s+([\d.]+)(us|ms|s)", out)
     units_ms: dict[str, float] = {"us": 0.001, "ms": 1.0, "s": 1000.0}
-    return float(found[1]) * units_ms[found[2]] if found else float("nan")
+    if found is None:
+        return float("nan")
+    figure, unit = float(found[1]), units_ms[found[2]]
+    return figure * unit
 
 
 def _search(folder: Path, url: str, seconds: int, token: str) -> Result:
