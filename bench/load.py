@@ -209,7 +209,8 @@ def _search(folder: Path, url: str, seconds: int, token: str) -> Result:
 def _memory_mb() -> float:
     """Return what the service's processes use, shared pages counted once."""
     mine = psutil.Process().children(recursive=True)
-    return round(sum(one.memory_full_info().pss for one in mine) / 1e6, 1)
+    total = sum(int(one.memory_full_info().pss) for one in mine)
+    return round(total / 1e6, 1)
 
 
 def _print(bare: Result, found: dict[str, Result], before: float, after: float) -> None:
