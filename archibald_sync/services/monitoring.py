@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         PriorityLeases,
         Schedule,
     )
+    from archibald_sync.errors import StorageError
 
 _LATE, _STALE = 1, 2  # intervals overdue
 _LONG_PAUSE = 2  # intervals
@@ -49,6 +50,7 @@ class Situation:
     leases: list[PriorityLease]
     waiting_since: int | None
     times: Mapping[str, int | None]
+    obstacle: StorageError | None
 
     @property
     def is_running(self) -> bool:
@@ -79,7 +81,8 @@ class Situation:
     def state(self) -> tuple[str, str | None]:
         """Return the one honest state, and the reason for it in words."""
         if not self.is_owner_live:
-            return "failing", "no process drives the schedule; is the service running?"
+            why = self.obstacle or "is the service running?"
+            return "failing", f"no process drives the schedule; {why}"
         if self.is_running:
             return "running", None
         if self.leases:
@@ -177,6 +180,7 @@ class MonitoringService:
             leases=self._priority.held(),
             waiting_since=self._waiting_since(last[0]) if last else None,
             times=self._history.last_times(),
+            obstacle=None if is_owner_live else self._owner.obstacle(),
         )
 
     def is_quiet(self) -> bool:
@@ -217,6 +221,8 @@ class MonitoringService:
         problems = []
         if not now.is_owner_live:
             problems.append("no_owner")
+        if now.obstacle is not None:
+            problems.append(now.obstacle.code)
         if now.is_pause_long():
             problems.append("paused_for_long")
         if now.schedule.is_started and now.freshness() == "stale":
