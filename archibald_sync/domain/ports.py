@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         User,
     )
     from archibald_sync.domain.normalise import Notation
+    from archibald_sync.errors import StorageError
 
 
 class Control(Protocol):
@@ -255,6 +256,9 @@ class OwnerLeases(Protocol):
 
     def release(self, epoch: int) -> None:
         """Let the lease expire now, if ``epoch`` still holds it."""
+
+    def obstacle(self) -> StorageError | None:
+        """Return what keeps everybody from writing a lease now, if anything does; never waits."""
 
 
 class PriorityLeases(Protocol):

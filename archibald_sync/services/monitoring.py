@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         PriorityLeases,
         Schedule,
     )
+    from archibald_sync.errors import StorageError
 
 _LATE, _STALE = 1, 2  # intervals overdue
 _LONG_PAUSE = 2  # intervals
@@ -45,6 +46,7 @@ class Situation:
     last_run: Mapping[str, Any] | None
     leases: list[PriorityLease]
     times: Mapping[str, int | None]
+    obstacle: StorageError | None
 
     @property
     def is_running(self) -> bool:
@@ -68,7 +70,8 @@ class Situation:
     def state(self) -> tuple[str, str | None]:
         """Return the one honest state, and the reason for it in words."""
         if not self.is_owner_live:
-            return "failing", "no process drives the schedule; is the service running?"
+            why = self.obstacle or "is the service running?"
+            return "failing", f"no process drives the schedule; {why}"
         if self.is_running:
             return "running", None
         if self.leases:
@@ -150,6 +153,7 @@ class MonitoringService:
             last_run=_true_run(last[0], is_owner_live=is_owner_live) if last else None,
             leases=self._priority.held(),
             times=self._history.last_times(),
+            obstacle=None if is_owner_live else self._owner.obstacle(),
         )
 
     def is_quiet(self) -> bool:
@@ -184,6 +188,8 @@ class MonitoringService:
         problems = []
         if not now.is_owner_live:
             problems.append("no_owner")
+        if now.obstacle is not None:
+            problems.append(now.obstacle.code)
         if now.is_pause_long():
             problems.append("paused_for_long")
         return {

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 Q = load_queries("history")
 
 _AFTER_EVERYTHING = (2**63 - 1, "")
-_LOST = "the process that worked on it ended without finishing it"
+_LOST = "its end was not recorded: its process died, or could not write"
 
 
 class SqliteHistory:
