@@ -111,6 +111,11 @@ class OwnerDesk:
             with self._lock:
                 self._active = None
 
+    def finish(self) -> None:
+        """Work on a claimed run that nobody has begun; call it when nobody else can."""
+        if (active := self._active) is not None:
+            self.work(*active)
+
     def stop_active(self, why: RunStopped) -> None:
         """End the run at work in this process, if any, at its next checkpoint."""
         if (control := self.active_control) is not None:

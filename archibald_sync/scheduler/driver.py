@@ -161,14 +161,13 @@ class Driver:
         self._stopping.set()
         self._stop_active()
         scheduler.shutdown(wait=True)
-        for thread in self._threads:
-            thread.join()
+        self._join(self._listen.__name__)
+        self._stop_active()
+        self._done(_Task.WORK, self._desk.finish)
+        self._join(self._supervise.__name__)
         self._threads.clear()
         self._installed = None
-        try:
-            self._ownership.release()
-        except StorageError as exc:
-            self._log.warning("Lease not released, it will run out: %s", exc)
+        self._release()
 
     def _triggers(self) -> tuple[IntervalTrigger, IntervalTrigger]:
         return (
@@ -280,12 +279,11 @@ class Driver:
         self._tick()
 
     def _submit(self, claim: Claim, control: RunControl) -> None:
-        if self._scheduler is None:
-            control.stop(_shutdown())
-            return
-        self._scheduler.add_job(
-            self._work, args=(claim, control), id=f"run:{claim.run_id}", name=claim.run_id
-        )
+        # None while stopping, which ends what was claimed and not begun.
+        if (scheduler := self._scheduler) is not None:
+            scheduler.add_job(
+                self._work, args=(claim, control), id=f"run:{claim.run_id}", name=claim.run_id
+            )
 
     def _work(self, claim: Claim, control: RunControl) -> None:
         self._done(_Task.WORK, lambda: self._desk.work(claim, control))
@@ -323,7 +321,29 @@ class Driver:
             control = self._desk.active_control
             if control is not None:
                 self._guarded(_Task.SUPERVISE, partial(self._driven.sync.supervise, control))
-        self._stop_active()
+        self._leave()
+
+    def _leave(self) -> None:
+        """End the run at work, and free the ownership as soon as it has ended.
+
+        A worker may have requests to answer for seconds yet; others can drive meanwhile.
+        """
+        pause = threading.Event()
+        while self._desk.active_control is not None:
+            self._stop_active()  # again: it may have begun this moment
+            pause.wait(_SUPERVISE_S)
+        self._release()
+
+    def _release(self) -> None:
+        try:
+            self._ownership.release()
+        except StorageError as exc:
+            self._log.warning("Lease not released, it will run out: %s", exc)
+
+    def _join(self, name: str) -> None:
+        for thread in self._threads:
+            if thread.name == name:
+                thread.join()
 
     def _follow_clock(self, step_ms: int) -> None:
         """Plan all jobs anew after a step of the wall clock."""
