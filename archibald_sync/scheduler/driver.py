@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
@@ -97,7 +98,7 @@ class Driver:
         self._threads: list[threading.Thread] = []
         self._stopping = threading.Event()
         self._attention = threading.Event()
-        self._installing = threading.Lock()
+        self._installing = threading.RLock()
         self._installed: tuple[int, int] | None = None
         self._epoch_in_order: int | None = None
         self._backoffs = {name: Backoff() for name in _Task}
@@ -242,7 +243,7 @@ class Driver:
             due_at = state.next_due_at
             wanted = None if due_at is None else (state.interval_minutes, due_at)
             scheduler = self._scheduler
-            if scheduler is None or wanted == self._installed:
+            if scheduler is None or self._epoch is None or wanted == self._installed:
                 return
             if wanted is None:
                 self._remove_interval_job()
@@ -261,13 +262,12 @@ class Driver:
             self._installed = wanted
 
     def _remove_interval_job(self) -> None:
-        self._installed = None
-        if self._scheduler is None:
-            return
-        try:
-            self._scheduler.remove_job(self._job_id)
-        except JobLookupError:
-            return  # there was none
+        with self._installing:
+            self._installed = None
+            if self._scheduler is None:
+                return
+            with suppress(JobLookupError):
+                self._scheduler.remove_job(self._job_id)
 
     def _run_due(self) -> None:
         epoch = self._epoch
@@ -365,7 +365,7 @@ class Driver:
         self._threads = []
         self._installed = self._epoch_in_order = None
         self._stopping, self._attention = threading.Event(), threading.Event()
-        self._installing = threading.Lock()
+        self._installing = threading.RLock()
         self._desk = OwnerDesk(self._driven, self._submit)
         self._ownership.forget()
 

@@ -18,11 +18,17 @@ if TYPE_CHECKING:
 
 
 class InterruptedSchedule:
-    """A schedule after whose first reading something else happens."""
+    """A schedule after one of whose readings something else happens."""
 
-    def __init__(self, world: World, meanwhile: Callable[[], None]) -> None:
-        """Do ``meanwhile`` once, after the schedule was read."""
+    def __init__(
+        self,
+        world: World,
+        meanwhile: Callable[[], None],
+        is_time: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Do ``meanwhile`` once, after the first reading for which ``is_time``."""
         self._schedule = world.schedule
+        self._is_time = is_time
         self._meanwhile: Callable[[], None] | None = meanwhile
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # whatever the schedule has
@@ -32,8 +38,8 @@ class InterruptedSchedule:
     def state(self) -> Any:  # noqa: ANN401
         """Return the state as it was before ``meanwhile``."""
         state = self._schedule.state()
-        meanwhile, self._meanwhile = self._meanwhile, None
-        if meanwhile is not None:
+        if self._meanwhile is not None and self._is_time():
+            meanwhile, self._meanwhile = self._meanwhile, None
             meanwhile()
         return state
 
@@ -90,3 +96,32 @@ def test_session_gives_way_to_a_lease_taken_as_it_began(world: World, source: Fa
     world.priority.release(lease.id)
     thread.join(10)
     assert [one["status"] for one in world.sessions()] == ["cancelled", "completed"]
+
+
+def test_deposed_owner_keeps_no_job(world: World) -> None:
+    """Deposed while it plans the next run: that run is planned no more."""
+    epoch = world.own()
+    world.schedule.begin(30, world.clock.now_ms() + 1_800_000, "ada", epoch)
+    world.owner.release(epoch)
+    deposed = threading.Event()
+
+    def usurp() -> None:
+        with world.database.transaction() as connection:
+            connection.execute("UPDATE owner_lease SET epoch = epoch + 1, hasFlock = 0")
+        world.schedule.add_intent(IntentKind.STOP, {}, "ada", ttl_s=None)
+        wait_for(lambda: not driver.is_owner)
+        deposed.set()
+
+    def is_planning() -> bool:
+        return driver.is_owner and threading.current_thread().name != "_listen"
+
+    schedule: Any = InterruptedSchedule(world, usurp, is_planning)
+    world.schedule = schedule
+    driver = world.driver()
+
+    driver.start()
+
+    assert deposed.wait(20)
+    wait_for(lambda: driver.scheduler_job_ids() == ["renew", "tick"])
+    threading.Event().wait(0.5)
+    assert driver.scheduler_job_ids() == ["renew", "tick"]
