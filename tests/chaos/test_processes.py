@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import http.client
 import signal
 import threading
 from typing import TYPE_CHECKING
@@ -66,8 +67,14 @@ def kill_owner(site: Site, service: Service) -> None:
 
 
 def loiter(_site: Site, service: Service) -> None:
-    """Block a worker for longer than its time-out."""
-    service.client.call("GET", "/loiter")
+    """Block a thread for longer than a worker's time-out: it is answered in the end."""
+    assert service.client.sure("GET", "/loiter").status == http.client.OK
+
+
+def overstay(_site: Site, service: Service) -> None:
+    """Block a worker without threads for longer than its time-out: it is killed."""
+    answer = service.client.call("GET", "/loiter")
+    assert answer is None or answer.status == http.client.INTERNAL_SERVER_ERROR
 
 
 def ask_much(_site: Site, service: Service) -> None:
@@ -105,7 +112,7 @@ def test_workers_come_and_go(site: Site) -> None:
         (("-w", "4", "--preload"), reload),
         (("-w", "4", "--preload"), remove_worker),
         (("-w", "2", "--timeout", "2"), loiter),
-        (("-w", "2", "--timeout", "2", "-k", "sync"), loiter),
+        (("-w", "2", "--timeout", "2", "--threads", "1", "-k", "sync"), overstay),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else value.__name__,
 )
@@ -123,6 +130,34 @@ def test_one_run_a_slot(
     assert_one_run_a_slot(site)
     assert watch.most_running == 1
     assert site.ledger.sessions("running") == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_owner_that_drains_keeps_nobody_from_driving(site: Site) -> None:
+    """Reloaded while it answers a slow request, it has handed over before it ends."""
+    answers: list[int] = []
+    with site.service("-w", "1", "--preload") as service:
+        more_runs(site, 1)
+        epoch = site.ledger.lease()["epoch"]
+        thread = threading.Thread(target=lambda: answers.append(status_of_loiter(service)))
+        thread.start()
+        wait_for(lambda: "loitering" in service.log.read_text("utf-8"), PATIENCE_S)
+        service.signal(signal.SIGHUP)
+        service.await_owner(after_epoch=epoch)
+        answered_before = list(answers)
+        more_runs(site, 1)
+        thread.join()
+
+    assert answered_before == []
+    assert answers == [200]
+    assert_one_run_a_slot(site)
+
+
+def status_of_loiter(service: Service) -> int:
+    """Return the status of a request that takes its worker for seconds."""
+    answer = service.client.call("GET", "/loiter")
+    return answer.status if answer else 0
 
 
 @pytest.mark.slow

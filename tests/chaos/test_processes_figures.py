@@ -134,7 +134,7 @@ def test_order_while_a_large_sync_works(large_site: Site, table: Table, seed: in
     """A lease is answered at once, and the sync has given way within two seconds."""
     dice, orders = random.Random(seed), Orders(large_site)
     with large_site.service(application=APPLICATION) as service:
-        for number in range(40):
+        for number in range(24):
             orders.place(service, dice, is_late=bool(number % 2))
 
     median_s = table.add("order lease during 100,000 rows: answered", "50 ms", orders.answered_s)
