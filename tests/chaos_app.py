@@ -2,7 +2,8 @@
 
 The API, the table and the settings go on to count in whole minutes, with one as the
 least. Only the port through which the scheduler reads its schedule says what a minute
-is, and here it is ``CHAOS_MINUTE_S`` seconds. ``CHAOS_TTL_S`` is the owner's lease.
+is, and here it is ``CHAOS_MINUTE_S`` seconds. ``CHAOS_TTL_S`` is the owner's lease, and
+``CHAOS_LATE_S`` how late the owner learns that it is over: a run must notice by itself.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 MINUTE_S = float(os.environ.get("CHAOS_MINUTE_S", "60"))
 TTL_S = float(os.environ.get("CHAOS_TTL_S", str(OWNER_LEASE_TTL_S)))
+LATE_S = float(os.environ.get("CHAOS_LATE_S", "0"))
 LOITER_S = 4.0
 
 
@@ -54,11 +56,20 @@ class FastSchedule:
         self._schedule.set_next_due(round(next_due_at), epoch)
 
 
+class LateOwnership(Ownership):
+    """An ownership that is renewed ``LATE_S`` seconds late."""
+
+    def renew(self) -> bool:
+        """Prolong the lease, or let go, after a while."""
+        time.sleep(LATE_S)
+        return super().renew()
+
+
 def _compose() -> None:
     """Give the composition root the other schedule, and the lease its other length."""
     parts: dict[str, Any] = {
         "SqliteSchedule": FastSchedule,
-        "Ownership": partial(Ownership, ttl_s=TTL_S),
+        "Ownership": partial(LateOwnership, ttl_s=TTL_S),
     }
     vars(bootstrap).update(parts)
     vars(driver)["OWNER_RENEWAL_S"] = min(OWNER_RENEWAL_S, TTL_S / 4)

@@ -179,6 +179,7 @@ def test_kill_nine_of_the_master(site: Site) -> None:
     assert watch.most_running == 1
 
 
+@pytest.mark.slow
 def test_two_services_on_one_folder(site: Site) -> None:
     """By mistake: still one run a slot, and each service tells what the other did."""
     with site.service("-w", "1") as first:
@@ -215,6 +216,7 @@ def test_sigterm_during_a_run(site: Site) -> None:
     assert_one_run_a_slot(site)
 
 
+@pytest.mark.slow
 def test_two_orders(site: Site) -> None:
     """The sync gives way to the first, and goes on only after the second, or its end."""
     order = {"owner": "order", "ttlSeconds": 60, "waitSeconds": 10}

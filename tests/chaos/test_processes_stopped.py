@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-TTL_S = 2.0
+TTL_S = 3.0
 
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    """Return a site where the owner's lease lasts two seconds."""
+    """Return a site where the owner's lease lasts three seconds."""
     with made_site(tmp_path, monkeypatch, ChaosErp(300), 100) as site:
         site.environ |= {"CHAOS_MINUTE_S": "1.5", "CHAOS_TTL_S": str(TTL_S)}
         yield site
@@ -32,6 +32,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 def test_stopped_owner_is_fenced(site: Site) -> None:
     """Stopped in the middle of a run, then let go: its successor's rows stay as they are."""
     recorded = site.erp.recorded
+    site.environ["CHAOS_LATE_S"] = "1"
     with site.service("-w", "2", "--preload") as service, site.ledger.watched() as watch:
         site.await_runs(1)
         recorded.may_go_on.clear()
