@@ -97,18 +97,8 @@ class OwnerDesk:
 
     def run_due(self, epoch: int) -> None:
         """Work on the run that is due now, in this thread; return when it has ended."""
-        state, now = self._driven.schedule.state(), self._driven.clock.now_ms()
-        if state.next_due_at is None or state.next_due_at > now:
-            return
-        is_late = now - state.next_due_at > _CATCH_UP_AFTER_MS
-        trigger = Trigger.CATCH_UP if is_late else Trigger.SCHEDULE
-        request = RunRequest(trigger, due_at=state.next_due_at)
-        try:
-            claim, control = self._claim(request, epoch)
-        except SyncInProgressError as exc:
-            self._skip(request, epoch, exc)
-            return
-        self.work(claim, control)
+        if (due := self._claim_due(epoch)) is not None:
+            self.work(*due)
 
     def work(self, claim: Claim, control: RunControl) -> None:
         """Work on a claimed run, in this thread."""
@@ -117,6 +107,11 @@ class OwnerDesk:
         finally:
             with self._lock:
                 self._active = None
+
+    def finish(self) -> None:
+        """Work on a claimed run that nobody has begun; call it when nobody else can."""
+        if (active := self._active) is not None:
+            self.work(*active)
 
     def stop_active(self, why: RunStopped) -> None:
         """End the run at work in this process, if any, at its next checkpoint."""
@@ -200,6 +195,21 @@ class OwnerDesk:
             self._answer(intent, IntentState.REJECTED, result, epoch)
         else:
             self._submit(claim, control)
+
+    def _claim_due(self, epoch: int) -> tuple[Claim, RunControl] | None:
+        """Claim the run that is due, if one still is when nothing is being carried out."""
+        with self._lock:
+            state, now = self._state(), self._driven.clock.now_ms()
+            if state.next_due_at is None or state.next_due_at > now:
+                return None
+            is_late = now - state.next_due_at > _CATCH_UP_AFTER_MS
+            trigger = Trigger.CATCH_UP if is_late else Trigger.SCHEDULE
+            request = RunRequest(trigger, due_at=state.next_due_at)
+            try:
+                return self._claim(request, epoch)
+            except SyncInProgressError as exc:
+                self._skip(request, epoch, exc)
+                return None
 
     def _claim(
         self, request: RunRequest, epoch: int, intent: Intent | None = None

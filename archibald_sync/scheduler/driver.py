@@ -8,9 +8,9 @@ after the clock was set back until it has caught up.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
@@ -99,7 +99,7 @@ class Driver:
         self._threads: list[threading.Thread] = []
         self._stopping = threading.Event()
         self._attention = threading.Event()
-        self._installing = threading.Lock()
+        self._installing = threading.RLock()
         self._installed: tuple[int, int] | None = None
         self._epoch_in_order: int | None = None
         self._backoffs = {name: Backoff() for name in _Task}
@@ -163,14 +163,13 @@ class Driver:
         self._stopping.set()
         self._stop_active()
         scheduler.shutdown(wait=True)
-        for thread in self._threads:
-            thread.join()
+        self._join(self._listen.__name__)
+        self._stop_active()
+        self._done(_Task.WORK, self._desk.finish)
+        self._join(self._supervise.__name__)
         self._threads.clear()
         self._installed = None
-        try:
-            self._ownership.release()
-        except StorageError as exc:
-            self._log.warning("Lease not released, it will run out: %s", exc)
+        self._release()
 
     def _triggers(self) -> tuple[IntervalTrigger, IntervalTrigger]:
         return (
@@ -250,7 +249,7 @@ class Driver:
             due_at = state.next_due_at
             wanted = None if due_at is None else (state.interval_minutes, due_at)
             scheduler = self._scheduler
-            if scheduler is None or wanted == self._installed:
+            if scheduler is None or self._epoch is None or wanted == self._installed:
                 return
             if wanted is None:
                 self._remove_interval_job()
@@ -269,13 +268,12 @@ class Driver:
             self._installed = wanted
 
     def _remove_interval_job(self) -> None:
-        self._installed = None
-        if self._scheduler is None:
-            return
-        try:
-            self._scheduler.remove_job(self._job_id)
-        except JobLookupError:
-            return  # there was none
+        with self._installing:
+            self._installed = None
+            if self._scheduler is None:
+                return
+            with suppress(JobLookupError):
+                self._scheduler.remove_job(self._job_id)
 
     def _run_due(self) -> None:
         epoch = self._epoch
@@ -287,12 +285,11 @@ class Driver:
         self._tick()
 
     def _submit(self, claim: Claim, control: RunControl) -> None:
-        if self._scheduler is None:
-            control.stop(_shutdown())
-            return
-        self._scheduler.add_job(
-            self._work, args=(claim, control), id=f"run:{claim.run_id}", name=claim.run_id
-        )
+        # None while stopping, which ends what was claimed and not begun.
+        if (scheduler := self._scheduler) is not None:
+            scheduler.add_job(
+                self._work, args=(claim, control), id=f"run:{claim.run_id}", name=claim.run_id
+            )
 
     def _work(self, claim: Claim, control: RunControl) -> None:
         self._done(_Task.WORK, lambda: self._desk.work(claim, control))
@@ -329,7 +326,29 @@ class Driver:
             if not threading.main_thread().is_alive():
                 break  # the interpreter ends, and would wait for the run
             self._supervise_run()
-        self._stop_active()
+        self._leave()
+
+    def _leave(self) -> None:
+        """End the run at work, and free the ownership as soon as it has ended.
+
+        A worker may have requests to answer for seconds yet; others can drive meanwhile.
+        """
+        pause = threading.Event()
+        while self._desk.active_control is not None:
+            self._stop_active()  # again: it may have begun this moment
+            pause.wait(_SUPERVISE_S)
+        self._release()
+
+    def _release(self) -> None:
+        try:
+            self._ownership.release()
+        except StorageError as exc:
+            self._log.warning("Lease not released, it will run out: %s", exc)
+
+    def _join(self, name: str) -> None:
+        for thread in self._threads:
+            if thread.name == name:
+                thread.join()
 
     def _supervise_run(self) -> None:
         control = self._desk.active_control
@@ -351,7 +370,7 @@ class Driver:
             self._done(_Task.FOLLOW_CLOCK, lambda: self._desk.shift_due_time(step_ms, epoch))
         if scheduler is not None:
             every_tick, every_renewal = self._triggers()
-            with contextlib.suppress(JobLookupError):  # it is being shut down
+            with suppress(JobLookupError):  # it is being shut down
                 scheduler.reschedule_job(_TICK, trigger=every_tick)
                 scheduler.reschedule_job(_RENEW, trigger=every_renewal)
         self._installed = None
@@ -364,7 +383,7 @@ class Driver:
         self._threads = []
         self._installed = self._epoch_in_order = None
         self._stopping, self._attention = threading.Event(), threading.Event()
-        self._installing = threading.Lock()
+        self._installing = threading.RLock()
         self._desk = OwnerDesk(self._driven, self._submit)
         self._ownership.forget()
 

@@ -209,6 +209,8 @@ class SyncService:
         work.session_id, work.plan = session_id, None
         try:
             with control.session():
+                # Whoever took a lease a moment ago may have been told that all is quiet.
+                self.supervise(control)
                 report = open_reporter(self._mirror, control, claim, session_id).report
                 work.plan = make_plan(self._mirror, control, report)
                 work.objections = self._objections(claim, work.plan)
