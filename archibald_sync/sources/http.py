@@ -188,7 +188,7 @@ class HttpClient:
             bytes(body),
             response.headers.get("Content-Type", ""),
             urljoin(response.url, following) if following else None,
-            response.headers,
+            headers=response.headers,
         )
 
     def _check_origin(self, url: str) -> None:

@@ -13,7 +13,8 @@ from urllib.parse import urljoin
 
 from archibald_sync.sources.json_document import JsonDocument, decoded
 from archibald_sync.sources.json_extract import JsonExtract
-from archibald_sync.sources.page_fetcher import PageFetcher, Request
+from archibald_sync.sources.json_pages import Walk, read_pages
+from archibald_sync.sources.page_fetcher import Request
 from archibald_sync.sources.reading import describe_first_page
 
 if TYPE_CHECKING:
@@ -63,21 +64,12 @@ class RestSource:
             RunStopped: ``control`` ended the run.
         """
         settings = self._settings
-        fetcher = PageFetcher(settings.http, control, settings.concurrency)
-        extract = self._extract(validator)
-        request: Request | None = self._first_request()
-        try:
-            while request is not None:
-                control.checkpoint()
-                extract.admit(request)
-                answer = fetcher.fetch(request, extract.condition())
-                page, following = self._page(answer, request, extract)
-                if page.number == 1 and following is not None:
-                    fetcher.foresee(self._known_ahead(page, following))
-                request = following
-                yield page
-        finally:
-            fetcher.close()
+        scope = f"{settings.http.url}|{settings.records}|{settings.pagination}"
+        extract = JsonExtract(
+            self._mapping, settings.conditional, scope, settings.max_pages, validator
+        )
+        walk = Walk(self._first_request(), self._step, self._known_ahead)
+        return read_pages(walk, settings.http, settings.concurrency, extract, control)
 
     def check(self) -> str:
         """Read the first page; return a sentence about it.
@@ -88,14 +80,7 @@ class RestSource:
         alone = replace(self._settings, concurrency=1)
         return describe_first_page(RestSource(alone, self._mapping))
 
-    def _extract(self, validator: str | None) -> JsonExtract:
-        settings = self._settings
-        scope = f"{settings.http.url}|{settings.records}|{settings.pagination}"
-        return JsonExtract(
-            self._mapping, settings.conditional, scope, settings.max_pages, validator
-        )
-
-    def _page(
+    def _step(
         self, answer: Answer, request: Request, extract: JsonExtract
     ) -> tuple[Page, Request | None]:
         settings = self._settings
