@@ -65,7 +65,7 @@ class Revisions:
         and orders what is left.
         """
         with self._lock:
-            if start == 0:
+            if start == 0 or not self._reads:
                 if self._drift and self._reads:
                     self.revise(*_DRIFT)
                 self._reads += 1

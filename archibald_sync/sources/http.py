@@ -66,7 +66,7 @@ class HttpClient:
         self._origin = _origin(settings.url)
         self._timeout = (min(_CONNECT_TIMEOUT_S, settings.timeout_s), settings.timeout_s)
         self._sockets = LiveSockets()
-        self._session = requests.Session()
+        self._session = _Session()
         # The environment's proxies and netrc would change where secrets go.
         self._session.trust_env = False
         self._session.headers["User-Agent"] = f"archibald-sync/{__version__}"
@@ -169,7 +169,7 @@ class HttpClient:
                 if response.status_code not in _REDIRECTS:
                     _check_status(response)
                     return self._answer(response, bytes_left)
-                url, params = urljoin(response.url, response.headers.get("Location", "")), {}
+                url, params = joined(response.url, response.headers.get("Location", "")), {}
         raise PermanentSourceError(f"{_place(url)} redirects without end", code="source_redirect")
 
     def _answer(self, response: requests.Response, bytes_left: int) -> Answer:
@@ -187,7 +187,7 @@ class HttpClient:
         return Answer(
             bytes(body),
             response.headers.get("Content-Type", ""),
-            urljoin(response.url, following) if following else None,
+            joined(response.url, following) if following else None,
             headers=response.headers,
         )
 
@@ -198,6 +198,13 @@ class HttpClient:
                 "if it has moved, change url in source.toml",
                 code="source_redirect",
             )
+
+
+class _Session(requests.Session):
+    """A session that leaves redirects to us: requests would read the body of each, uncapped."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:  # as inherited
+        """Find no redirect, so that none is prepared."""
 
 
 def _authenticate(session: requests.Session, auth: Auth) -> None:
@@ -282,6 +289,21 @@ _TRANSLATIONS: tuple[tuple[type[Exception], type[SourceError], str, str], ...] =
 )
 
 
+def joined(url: str, link: str) -> str:
+    """Return where a ``link`` in an answer of ``url`` leads, relative or absolute.
+
+    Raises:
+        PermanentSourceError: It is no URL.
+    """
+    try:
+        target = urljoin(url, link)
+        _ = urlsplit(target).port  # read for its ValueError
+    except ValueError as exc:
+        message = f"an answer of {_place(url)} leads to something that is no URL"
+        raise PermanentSourceError(message, code="source_redirect") from exc
+    return target
+
+
 def too_large(url: str, limit: int) -> PermanentSourceError:
     """Return the error for more than ``limit`` bytes from ``url``."""
     message = f"{_place(url)} sent more than {limit} bytes; raise "
@@ -304,11 +326,7 @@ def _too_slow(url: str) -> TransientSourceError:
 
 def _origin(url: str) -> tuple[str, str, int]:
     parts = urlsplit(url)
-    try:
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-    except ValueError:
-        port = -1
-    return parts.scheme, parts.hostname or "", port
+    return parts.scheme, parts.hostname or "", parts.port or {"https": 443}.get(parts.scheme, 80)
 
 
 def _place(url: str) -> str:

@@ -38,14 +38,6 @@ class JsonDocument:
         """Look into ``answer``; nothing is decoded yet."""
         self.answer = answer
 
-    def has(self, path: Path) -> bool:
-        """Return whether there is something at ``path``.
-
-        Raises:
-            SourceError: The answer is no JSON, or has another shape on the way.
-        """
-        return self._find(path) is not None
-
     def records(self, path: Path) -> list[msgspec.Raw]:
         """Return the records of the list at ``path`` as delivered.
 
@@ -149,13 +141,12 @@ def refuse_missing_columns(raws: Sequence[msgspec.Raw], columns: Sequence[str]) 
         missing.difference_update(decoded(raw))
         if not missing:
             return
-    if missing:
-        named = ", ".join(column for column in columns if column in missing)
-        raise SourceFormatError(
-            f"the source no longer delivers: {named}; "
-            "correct the mapping in source.toml, or the source",
-            code="source_column_missing",
-        )
+    named = ", ".join(column for column in columns if column in missing)
+    raise SourceFormatError(
+        f"the source no longer delivers: {named}; "
+        "correct the mapping in source.toml, or the source",
+        code="source_column_missing",
+    )
 
 
 def _told(path: Path) -> str:

@@ -238,7 +238,18 @@ def test_a_next_link_leads_on(tmp_path: Path, name: str, link: str, asked: str) 
     assert server.requests[1][1]["prefer"] == "odata.maxpagesize=500"
 
 
-@pytest.mark.parametrize("link", ["http://127.0.0.2:9/x", "//127.0.0.2/x", "https://127.0.0.1/x"])
+@pytest.mark.parametrize(
+    "link",
+    [
+        "http://127.0.0.2:9/x",
+        "//127.0.0.2/x",
+        "https://127.0.0.1/x",
+        "http://127.0.0.1:99999/x",
+        "http://[::1",
+        "http://127.0.0.1:port/x",
+        "file:///etc/passwd",
+    ],
+)
 def test_a_next_link_to_another_host_is_refused(tmp_path: Path, link: str) -> None:
     """Nothing is sent to another host, port or scheme."""
     with CannedServer([answer(further={"@odata.nextLink": link})]) as server:
@@ -262,6 +273,8 @@ def test_a_next_link_to_another_host_is_refused(tmp_path: Path, link: str) -> No
         (b'{"d": []}', 'version = "v2"', "source_shape"),
         (b'{"d": {"results": []}}', 'version = "v2"', "source_count"),
         (b'{"value": [', "count = false", "source_cut"),
+        (b'{"@odata.count": 1e999, "value": []}', "", "source_shape"),
+        (b'{"value": [{"ITEMID": "a"}, 5]}', "count = false", "source_record"),
         (b"[1]", "", "source_shape"),
     ],
 )
@@ -273,6 +286,17 @@ def test_other_shapes_are_refused(tmp_path: Path, body: bytes, settings: str, co
             list(source.pages(RunControl()))
 
     assert failure.value.code == code
+
+
+@pytest.mark.parametrize("location", ["http://[::1", "http://127.0.0.1:x/", "\xff://\xfe"])
+def test_a_redirect_to_nonsense_is_refused(tmp_path: Path, location: str) -> None:
+    """A Location that is no URL is an error like another, not an accident."""
+    with CannedServer([Canned(b"", 302, {"Location": location})]) as server:
+        source = odata_source(tmp_path, server.url())
+        with pytest.raises(PermanentSourceError) as failure:
+            list(source.pages(RunControl()))
+
+    assert failure.value.code == "source_redirect"
 
 
 def test_empty_list_is_a_complete_extract(tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import quote, urlencode, urljoin
+from urllib.parse import quote, urlencode
 
 from archibald_sync.errors import PermanentSourceError, SourceFormatError
+from archibald_sync.sources.http import joined
 from archibald_sync.sources.json_document import JsonDocument, decoded
 from archibald_sync.sources.json_extract import JsonExtract
 from archibald_sync.sources.json_pages import Walk, read_pages
@@ -149,7 +150,7 @@ class ODataSource:
     ) -> Request | None:
         links = (document.text(path, "source_cursor") for path in self._dialect.links)
         if (link := _first(links)) is not None:
-            return replace(request, url=urljoin(request.url, link))
+            return replace(request, url=joined(request.url, link))
         if self._settings.paging is Paging.SERVER or not rows:
             return None
         is_last = rows < self._settings.page_size if total is None else extract.records >= total

@@ -9,8 +9,8 @@ from dataclasses import replace
 from functools import partial
 from itertools import count, takewhile
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin
 
+from archibald_sync.sources.http import joined
 from archibald_sync.sources.json_document import JsonDocument, decoded
 from archibald_sync.sources.json_extract import JsonExtract
 from archibald_sync.sources.json_pages import Walk, read_pages
@@ -138,7 +138,7 @@ class RestSource:
             following = document.text(_path(pagination.next), "source_cursor")
         else:
             following = None
-        return Request(urljoin(request.url, following)) if following else None
+        return Request(joined(request.url, following)) if following else None
 
     def _known_ahead(self, first: Page, second: Request) -> Iterable[Request]:
         """Return the requests from the second on, where a first page tells how many there are."""
