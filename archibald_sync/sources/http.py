@@ -118,8 +118,9 @@ class HttpClient:
         self._sockets.shut(for_good=True)
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, those too whose answers an error remembers."""
         self._session.close()
+        self.end()
 
     @contextlib.contextmanager
     def _deadline(self, url: str) -> Iterator[None]:

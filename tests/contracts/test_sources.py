@@ -235,6 +235,18 @@ def test_what_looks_wrong_is_held_and_changes_nothing(
         assert everything(world) == before
 
 
+@pytest.mark.parametrize("name", FACES)
+def test_a_filter_left_in_the_erp_deletes_nothing(name: str, tmp_path: Path) -> None:
+    """419 of 4,540 products, announced as complete, are held whatever the face."""
+    with DemoErp(drift=False) as erp, mirrored(tmp_path, source_for(name, erp, tmp_path)) as world:
+        erp.faults.switch_on("filtered")
+
+        end = world.run()
+
+        assert (end.outcome, end.reason) == (RunOutcome.HELD, "too_few_rows")
+        assert len(stored(world)) == 4540
+
+
 @pytest.mark.parametrize("fault", ["additional", "volatile", "gzip"])
 @pytest.mark.parametrize("name", FACES)
 def test_what_is_not_mapped_changes_nothing(

@@ -93,16 +93,17 @@ def test_only_the_first_page_asks(tmp_path: Path) -> None:
         a_page({"next": "/2"}, {"ETag": '"one"'}),
         a_page({"next": None}, {"ETag": '"another"'}),
     ]
-    with CannedServer([*pages, *pages]) as server:
+    changed = a_page({"next": "/2"}, {"ETag": '"two"'})
+    with CannedServer([*pages, pages[0], changed, pages[1]]) as server:
         source = rest_source(tmp_path, server.url(), settings)
         validator = validator_of(source)
         with pytest.raises(NotModified):
             # This server ignores the question; the same ETag says the same.
             list(source.pages(RunControl(), validator))
-        list(source.pages(RunControl(), None))
+        assert len(list(source.pages(RunControl(), validator))) == 2
 
     asked = [headers.get("if-none-match") for _, headers in server.requests]
-    assert asked == [None, None, '"one"', None]
+    assert asked == [None, None, '"one"', '"one"', None]
 
 
 @pytest.mark.parametrize(

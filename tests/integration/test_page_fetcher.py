@@ -9,6 +9,7 @@ from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 from canned_server import Canned, CannedServer
 from erp_support import source_of
 from support import wait_for
@@ -205,11 +206,34 @@ def test_a_late_page_ends_the_others_too(erp: DemoErp, tmp_path: Path) -> None:
     assert not fetchers()
 
 
+def test_a_reader_that_leaves_ends_what_is_in_flight(erp: DemoErp, tmp_path: Path) -> None:
+    """When the plan fails, say, nobody waits for pages that nobody will read."""
+    erp.faults.switch_on("slow", seconds=60, page=2)
+    erp.faults.switch_on("slow-body", seconds=5, page=3)
+    pages = paged(erp, tmp_path).pages(RunControl())
+    next(pages)
+    wait_for(lambda: len(erp.requests) >= 5)
+    began_s = time.monotonic()
+
+    pages.close()  # type: ignore[attr-defined]  # a generator
+
+    assert time.monotonic() - began_s < 15
+    assert not fetchers()
+
+
 def test_the_byte_cap_counts_what_is_in_flight(erp: DemoErp, tmp_path: Path) -> None:
-    """Pages fetched at the same time share the cap on the extract."""
-    size = len(ordered(erp)) * 200  # far below what the extract brings
+    """Pages fetched at the same time share the cap on the extract, to the byte."""
+    query = {"size": str(PAGE)}
+    answers = [
+        requests.get(erp.url("/api/products"), {**query, "page": str(number)}, timeout=20)
+        for number in range(1, PAGES + 1)
+    ]
+    size = sum(len(one.content) for one in answers)
+    erp.latency_s = 0.1  # so that the last pages are on their way together
+
+    assert len(keys(paged(erp, tmp_path, concurrency="8", max_bytes=str(size)))) == ROWS
     with pytest.raises(PermanentSourceError, match="max_bytes") as failure:
-        keys(paged(erp, tmp_path, concurrency="8", max_bytes=str(size)))
+        keys(paged(erp, tmp_path, concurrency="8", max_bytes=str(size - 1)))
 
     assert failure.value.code == "source_too_large"
     assert not fetchers()
