@@ -8,12 +8,13 @@ most; never a body, a query string or a secret.
 from __future__ import annotations
 
 import contextlib
+import io
 import socket
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -23,6 +24,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from archibald_sync import __version__
 from archibald_sync.errors import (
+    NotModified,
     PermanentSourceError,
     SourceAuthError,
     SourceError,
@@ -42,16 +44,21 @@ _MAX_REDIRECTS = 5
 _TRANSIENT_STATUS = frozenset({408, 425, 429})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _AUTH_STATUS = frozenset({401, 403})
-_OK, _FIRST_SERVER_ERROR = 200, 500
+_OK, _NOT_MODIFIED, _FIRST_SERVER_ERROR = 200, 304, 500
+_NO_HEADERS: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A complete answer: its decoded body, and the URL of the next page if a header names it."""
+    """A complete answer: its decoded body, and the URL of the next page if a header names it.
+
+    ``headers`` are found whatever their case.
+    """
 
     body: bytes
     content_type: str
     next_url: str | None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class HttpClient:
@@ -74,7 +81,13 @@ class HttpClient:
         self._session.mount("https://", adapter)
 
     def get(
-        self, url: str, params: Mapping[str, str | int], control: Control, bytes_left: int
+        self,
+        url: str,
+        params: Mapping[str, str | int],
+        control: Control,
+        bytes_left: int,
+        headers: Mapping[str, str] = _NO_HEADERS,
+        sink: IO[bytes] | None = None,
     ) -> Answer:
         """Return the complete answer to a GET.
 
@@ -83,14 +96,18 @@ class HttpClient:
             params: The query.
             control: Ends the request at any moment.
             bytes_left: How many decoded bytes may come.
+            headers: What to send besides the usual.
+            sink: Where to write the body, which is then empty in the answer and may be
+                longer than a page; None keeps it in memory.
 
         Raises:
+            NotModified: ``headers`` ask whether something changed, and nothing did.
             TransientSourceError: It failed in a way that may pass.
             PermanentSourceError: A second try would fail in the same way.
         """
         try:
             with control.closing(self._shut_down), self._deadline(url):
-                return self._follow(url, dict(params), bytes_left)
+                return self._follow(url, dict(params), bytes_left, headers, sink)
         except requests.exceptions.RequestException as exc:
             raise _translated(exc, url) from exc
         finally:
@@ -99,6 +116,8 @@ class HttpClient:
     def close(self) -> None:
         """Close all connections."""
         self._session.close()
+        # The session leaves a connection open for as long as an error remembers its answer.
+        self._shut_down()
         self._sockets.clear()
 
     @contextlib.contextmanager
@@ -129,36 +148,50 @@ class HttpClient:
             # An answer without a length looks complete when its connection is shut.
             raise _too_slow(url)
 
-    def _follow(self, url: str, params: dict[str, str | int], bytes_left: int) -> Answer:
+    def _follow(
+        self,
+        url: str,
+        params: dict[str, str | int],
+        bytes_left: int,
+        headers: Mapping[str, str],
+        sink: IO[bytes] | None,
+    ) -> Answer:
         for _ in range(_MAX_REDIRECTS):
             self._check_origin(url)
             with self._session.get(
-                url, params=params, stream=True, timeout=self._timeout, allow_redirects=False
+                url,
+                params=params,
+                headers=headers,
+                stream=True,
+                timeout=self._timeout,
+                allow_redirects=False,
             ) as response:
                 if response.status_code not in _REDIRECTS:
                     _check_status(response)
-                    return self._answer(response, bytes_left)
+                    return self._answer(response, bytes_left, sink)
                 url, params = urljoin(response.url, response.headers.get("Location", "")), {}
         raise PermanentSourceError(f"{_place(url)} redirects without end", code="source_redirect")
 
-    def _answer(self, response: requests.Response, bytes_left: int) -> Answer:
-        limit = min(self._settings.max_page_bytes, bytes_left)
-        body = bytearray()
+    def _answer(
+        self, response: requests.Response, bytes_left: int, sink: IO[bytes] | None
+    ) -> Answer:
+        limit = bytes_left if sink else min(self._settings.max_page_bytes, bytes_left)
+        body, size = sink or io.BytesIO(), 0
         for chunk in response.iter_content(_CHUNK_BYTES):
-            body += chunk
-            if len(body) > limit:
-                message = f"{_place(response.url)} sent more than {limit} bytes; raise "
-                message += "max_page_bytes or max_bytes in source.toml if that is right"
-                raise PermanentSourceError(message, code="source_too_large")
-        if not body:
+            size += len(chunk)
+            if size > limit:
+                raise too_large(response.url, limit)
+            body.write(chunk)
+        if not size:
             raise TransientSourceError(
                 f"{_place(response.url)} answered with nothing", code="source_empty_body"
             )
         following = response.links.get("next", {}).get("url")
         return Answer(
-            bytes(body),
+            body.getvalue() if isinstance(body, io.BytesIO) else b"",
             response.headers.get("Content-Type", ""),
             urljoin(response.url, following) if following else None,
+            response.headers,
         )
 
     def _check_origin(self, url: str) -> None:
@@ -221,12 +254,18 @@ def _check_status(response: requests.Response) -> None:
     status, place = response.status_code, _place(response.url)
     if status == _OK:
         return
+    if status == _NOT_MODIFIED and _is_conditional(response.request.headers):
+        raise NotModified(f"{place} says that nothing changed")
     message, code = f"{place} answered {status}", f"source_http_{status}"
     if status in _TRANSIENT_STATUS or status >= _FIRST_SERVER_ERROR:
         raise TransientSourceError(message, code=code, retry_after_s=_retry_after_s(response))
     if status in _AUTH_STATUS:
         raise SourceAuthError(f"{message}: check the credentials named in source.toml", code=code)
     raise PermanentSourceError(f"{message}: check url and query in source.toml", code=code)
+
+
+def _is_conditional(headers: Mapping[str, str]) -> bool:
+    return "If-None-Match" in headers or "If-Modified-Since" in headers
 
 
 def _retry_after_s(response: requests.Response) -> float | None:
@@ -286,6 +325,13 @@ _TRANSLATIONS: tuple[tuple[type[Exception], type[SourceError], str, str], ...] =
         "{} cannot be asked; check url in source.toml",
     ),
 )
+
+
+def too_large(url: str, limit: int) -> PermanentSourceError:
+    """Return the error for more than ``limit`` bytes from ``url``."""
+    message = f"{_place(url)} sent more than {limit} bytes; raise "
+    message += "max_page_bytes or max_bytes in source.toml if that is right"
+    return PermanentSourceError(message, code="source_too_large")
 
 
 def _translated(exc: requests.exceptions.RequestException, url: str) -> SourceError:
