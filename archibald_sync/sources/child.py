@@ -79,7 +79,11 @@ class ChildLimits:
 
 
 def read_in_child(
-    reader: str, arguments: tuple[Any, ...], limits: ChildLimits, control: Control
+    reader: str,
+    arguments: tuple[Any, ...],
+    limits: ChildLimits,
+    control: Control,
+    pass_fds: tuple[int, ...] = (),
 ) -> Generator[list[tuple[Any, ...]], None, None]:
     """Yield the batches that a reader yields in a child process; complete or an exception.
 
@@ -92,6 +96,7 @@ def read_in_child(
         arguments: What to call it with; plain values that msgpack can hold.
         limits: What the child may use.
         control: Ends the child at any moment.
+        pass_fds: Open files that the child gets too; it finds them at ``/dev/fd/N``.
 
     Raises:
         SourceError: What the reader raised.
@@ -103,7 +108,7 @@ def read_in_child(
         RunStopped: ``control`` ended the run.
     """
     control.checkpoint()
-    with _Child(reader, limits) as child, control.closing(child.kill):
+    with _Child(reader, limits, pass_fds) as child, control.closing(child.kill):
         try:
             child.begin(Request(reader, arguments, *astuple(limits)))
             while (rows := child.batch()) is not None:
@@ -118,8 +123,9 @@ def read_in_child(
 class _Child:
     """One child process, from its start to its end."""
 
-    def __init__(self, reader: str, limits: ChildLimits) -> None:
+    def __init__(self, reader: str, limits: ChildLimits, pass_fds: tuple[int, ...]) -> None:
         self._reader = reader
+        self._pass_fds = pass_fds
         self._limits = limits
         self._is_late = False
         self._timer = threading.Timer(limits.deadline_s, self._expire)
@@ -136,6 +142,7 @@ class _Child:
                 stderr=self._complaints,
                 env=_environment(),
                 process_group=0,
+                pass_fds=self._pass_fds,
             )
         except OSError as exc:
             self._complaints.close()

@@ -46,13 +46,27 @@ class TableReader:
     """
 
     def __init__(
-        self, table: Mapping[str, Any], where: str, environ: Mapping[str, str], folder: Path
+        self,
+        table: Mapping[str, Any],
+        where: str,
+        environ: Mapping[str, str],
+        folder: Path,
+        scratch: Path | None = None,
     ) -> None:
-        """Read ``table``, which faults call ``where``; relative paths count from ``folder``."""
+        """Read ``table``, which faults call ``where``.
+
+        Args:
+            table: What the file says.
+            where: How faults name it.
+            environ: Where the secrets are.
+            folder: Where relative paths count from.
+            scratch: Where a source may keep temporary files; None means ``folder``.
+        """
         self.table = table
         self._where = where
         self._environ = environ
         self.folder = folder
+        self.scratch = scratch or folder
         self.faults: list[ConfigFault] = []
 
     def fault(self, key: str, problem: str, remedy: str) -> None:
@@ -113,6 +127,14 @@ class TableReader:
             return value
         remedy = f"write a whole number from {least} to {most}"
         self.fault(_name(section, key), f"{value!r} is not valid", remedy)
+        return default
+
+    def flag(self, key: str, *, default: bool, section: str = "") -> bool:
+        """Return true or false."""
+        value = self._section(section).get(key, default)
+        if isinstance(value, bool):
+            return value
+        self.fault(_name(section, key), f"{value!r} is not valid", "write true or false")
         return default
 
     def secret(self, key: str) -> str:
