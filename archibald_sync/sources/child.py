@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 _MIB = 1024 * 1024
 _PIPE_BYTES = _MIB
+# A child that has said its last word ends at once.
+_FAREWELL_S = 2.0
 _COMMAND = (sys.executable, "-P", "-m", "archibald_sync.sources.child_main")
 # What a child may know of our environment; the rest holds secrets.
 _INHERITED = (
@@ -127,7 +129,7 @@ class _Child:
         self._reader = reader
         self._pass_fds = pass_fds
         self._limits = limits
-        self._is_late = False
+        self._is_late = self._has_spoken = False
         self._timer = threading.Timer(limits.deadline_s, self._expire)
         self._timer.daemon = True
 
@@ -153,6 +155,9 @@ class _Child:
 
     def __exit__(self, *_exc: object) -> None:
         self._timer.cancel()
+        if self._has_spoken:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_FAREWELL_S)
         self.kill()
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout, self._complaints):
@@ -187,6 +192,7 @@ class _Child:
         if length > MAX_FRAME_BYTES:
             raise self._fault("sent nonsense", "source_reader_failed")
         body = self._read(length)
+        self._has_spoken = tag != BATCH
         if tag == END:
             return None
         try:

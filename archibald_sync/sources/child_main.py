@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
-from archibald_sync.errors import SourceError
+from archibald_sync.errors import PermanentSourceError, SourceError
 from archibald_sync.sources.frames import (
     BATCH,
     END,
@@ -51,7 +51,8 @@ def main() -> None:
         failure = _serve(request, out)
         body = b"" if failure is None else _encode(failure)
         _send(out, END if failure is None else FAILURE, body)
-        out.close()
+    # To free what a library holds takes time, and our parent waits.
+    os._exit(0)
 
 
 def _serve(request: Request, out: BinaryIO) -> Failure | None:
@@ -143,10 +144,16 @@ def _limit(request: Request) -> None:
     for number, most in wanted.items():
         _, hard = resource.getrlimit(number)
         soft = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        # macOS, on which only development happens, knows no limit of memory.
-        with contextlib.suppress(*(() if sys.platform == "linux" else (ValueError, OSError))):
+        try:
             resource.setrlimit(number, (soft, hard))
-    os.nice(request.nice)
+        except (ValueError, OSError) as exc:
+            # macOS, on which only development happens, knows no limit of memory.
+            if sys.platform == "linux":
+                message = "the reader cannot limit itself; let the service call setrlimit"
+                raise PermanentSourceError(message, code="source_reader_limits") from exc
+    # Nothing depends on it.
+    with contextlib.suppress(OSError):
+        os.nice(request.nice)
 
 
 if __name__ == "__main__":

@@ -46,7 +46,11 @@ class Archive:
         Raises:
             SourceFormatError: There is one.
         """
-        if self.parts_with_errors and self._part_of(sheet) in self.parts_with_errors:
+        if not self.parts_with_errors:
+            return
+        part = self._part_of(sheet)
+        # What cannot be told apart may be the one.
+        if part not in self._parts or part in self.parts_with_errors:
             message = f"a cell of sheet {sheet!r} holds an error such as #N/A; correct its formula"
             raise SourceFormatError(message, code="source_cell_error")
 
@@ -74,7 +78,8 @@ class Archive:
                 relation = next((v for k, v in one.items() if k.endswith("}id")), "")
                 for target in self._tree(_RELATIONS).iterfind("{*}Relationship"):
                     if target.get("Id") == relation:
-                        return posixpath.join("/xl", target.get("Target", ""))[1:]
+                        path = posixpath.join("/xl", target.get("Target", ""))
+                        return posixpath.normpath(path)[1:]
         return ""
 
     def _tree(self, name: str) -> ET.Element:
