@@ -172,7 +172,8 @@ def source_of(settings: Settings, resource: Resource) -> Source:
     Raises:
         ConfigError: The file is missing or wrong.
     """
-    return load_source(resource, settings.source, settings.environment)
+    scratch = settings.database.parent
+    return load_source(resource, settings.source, settings.environment, scratch)
 
 
 def initialise(settings: Settings) -> str | None:

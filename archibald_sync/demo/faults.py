@@ -34,6 +34,9 @@ FAULTS: dict[str, str] = {
     "endless-next": "leads on to the same page for ever",
     "redirect": "redirects to `location`",
     "volatile": "stamps every product anew in each answer",
+    "english": "heads the columns in English",
+    "reordered": "has the columns in the reverse order",
+    "cut-line": "ends in the middle of the last line, and looks perfect",
     "wrong-total": "announces one product more than there are",
 }
 _OPTIONS: dict[str, type | tuple[type, ...]] = {

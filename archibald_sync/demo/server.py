@@ -9,7 +9,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
-from archibald_sync.demo import json_face, odata_face
+from archibald_sync.demo import csv_face, json_face, odata_face, xlsx_face
 from archibald_sync.demo.catalogue import DemoCatalogue, Revision
 from archibald_sync.demo.exchange import Exchange
 from archibald_sync.demo.faults import FAULTS, FaultSwitches
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 # Each face says which paths it serves, and answers them.
-_FACES = (json_face, odata_face)
+_FACES = (json_face, odata_face, csv_face, xlsx_face)
 
 
 class Traffic:

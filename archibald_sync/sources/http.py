@@ -8,11 +8,12 @@ most; never a body, a query string or a secret.
 from __future__ import annotations
 
 import contextlib
+import io
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -89,6 +90,7 @@ class HttpClient:
         control: Control,
         bytes_left: int,
         headers: Mapping[str, str] = _NO_HEADERS,
+        sink: IO[bytes] | None = None,
     ) -> Answer:
         """Return the complete answer to a GET.
 
@@ -98,6 +100,8 @@ class HttpClient:
             control: Ends the request at any moment.
             bytes_left: How many decoded bytes may come.
             headers: What to send besides the usual.
+            sink: Where to write the body, which is then empty in the answer and may be
+                longer than a page; None keeps it in memory.
 
         Raises:
             NotModified: ``headers`` ask whether something changed, and nothing did.
@@ -107,7 +111,7 @@ class HttpClient:
         try:
             self._sockets.reopen()
             with control.closing(self._sockets.shut), self._deadline(url):
-                return self._follow(url, dict(params), bytes_left, headers)
+                return self._follow(url, dict(params), bytes_left, headers, sink)
         except requests.exceptions.RequestException as exc:
             raise _translated(exc, url) from exc
         finally:
@@ -156,6 +160,7 @@ class HttpClient:
         params: dict[str, str | int],
         bytes_left: int,
         headers: Mapping[str, str],
+        sink: IO[bytes] | None,
     ) -> Answer:
         for _ in range(_MAX_REDIRECTS):
             self._check_origin(url)
@@ -169,24 +174,27 @@ class HttpClient:
             ) as response:
                 if response.status_code not in _REDIRECTS:
                     _check_status(response)
-                    return self._answer(response, bytes_left)
+                    return self._answer(response, bytes_left, sink)
                 url, params = joined(response.url, response.headers.get("Location", "")), {}
         raise PermanentSourceError(f"{_place(url)} redirects without end", code="source_redirect")
 
-    def _answer(self, response: requests.Response, bytes_left: int) -> Answer:
-        limit = min(self._settings.max_page_bytes, bytes_left)
-        body = bytearray()
+    def _answer(
+        self, response: requests.Response, bytes_left: int, sink: IO[bytes] | None
+    ) -> Answer:
+        limit = bytes_left if sink else min(self._settings.max_page_bytes, bytes_left)
+        body, size = sink or io.BytesIO(), 0
         for chunk in response.iter_content(_CHUNK_BYTES):
-            body += chunk
-            if len(body) > limit:
+            size += len(chunk)
+            if size > limit:
                 raise too_large(response.url, limit)
-        if not body:
+            body.write(chunk)
+        if not size:
             raise TransientSourceError(
                 f"{_place(response.url)} answered with nothing", code="source_empty_body"
             )
         following = response.links.get("next", {}).get("url")
         return Answer(
-            bytes(body),
+            body.getvalue() if isinstance(body, io.BytesIO) else b"",
             response.headers.get("Content-Type", ""),
             joined(response.url, following) if following else None,
             headers=response.headers,
@@ -221,7 +229,7 @@ def _check_status(response: requests.Response) -> None:
     status, place = response.status_code, _place(response.url)
     if status == _OK:
         return
-    if status == _NOT_MODIFIED and "If-None-Match" in response.request.headers:
+    if status == _NOT_MODIFIED and _is_conditional(response.request.headers):
         raise NotModified(f"{place} says that nothing changed")
     message, code = f"{place} answered {status}", f"source_http_{status}"
     if status in _TRANSIENT_STATUS or status >= _FIRST_SERVER_ERROR:
@@ -229,6 +237,10 @@ def _check_status(response: requests.Response) -> None:
     if status in _AUTH_STATUS:
         raise SourceAuthError(f"{message}: check the credentials named in source.toml", code=code)
     raise PermanentSourceError(f"{message}: check url and query in source.toml", code=code)
+
+
+def _is_conditional(headers: Mapping[str, str]) -> bool:
+    return "If-None-Match" in headers or "If-Modified-Since" in headers
 
 
 def _retry_after_s(response: requests.Response) -> float | None:

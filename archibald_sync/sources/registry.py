@@ -21,23 +21,27 @@ if TYPE_CHECKING:
 
 COMMON_KEYS = ("kind", "notation", "fields", "guards")
 # Imported when used: nobody pays for the libraries of a face that his ERP has not.
-_MODULES = {"rest": "rest", "odata": "odata"}
+_MODULES = {"rest": "rest", "odata": "odata", "csv": "files.delimited", "xlsx": "files.workbook"}
 KINDS = tuple(_MODULES)
 
 
-def load_source(resource: Resource, path: Path, environ: Mapping[str, str]) -> Source:
+def load_source(
+    resource: Resource, path: Path, environ: Mapping[str, str], scratch: Path | None = None
+) -> Source:
     """Return the source of ``resource`` as the file ``path`` declares it.
 
     Args:
         resource: What the source delivers.
         path: The file ``source.toml``; relative paths in it count from its folder.
         environ: Where the secrets are that it names.
+        scratch: Where it may keep temporary files; None means the folder of ``path``.
 
     Raises:
         ConfigError: The file is missing or wrong; it names every fault.
     """
     table = read_table(resource, path)
-    reader = TableReader(table, f"{path.name} [{resource.name}]", environ, path.parent)
+    where = f"{path.name} [{resource.name}]"
+    reader = TableReader(table, where, environ, path.parent, scratch)
     connector = connector_of(reader.word("kind", KINDS, ""))
     reader.refuse_unknown(table, (*COMMON_KEYS, *connector.keys), "")
     source = connector.make(reader, read_mapping(reader, resource, connector.notation))

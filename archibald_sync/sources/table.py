@@ -46,13 +46,27 @@ class TableReader:
     """
 
     def __init__(
-        self, table: Mapping[str, Any], where: str, environ: Mapping[str, str], folder: Path
+        self,
+        table: Mapping[str, Any],
+        where: str,
+        environ: Mapping[str, str],
+        folder: Path,
+        scratch: Path | None = None,
     ) -> None:
-        """Read ``table``, which faults call ``where``; relative paths count from ``folder``."""
+        """Read ``table``, which faults call ``where``.
+
+        Args:
+            table: What the file says.
+            where: How faults name it.
+            environ: Where the secrets are.
+            folder: Where relative paths count from.
+            scratch: Where a source may keep temporary files; None means ``folder``.
+        """
         self.table = table
         self._where = where
         self._environ = environ
         self.folder = folder
+        self.scratch = scratch or folder
         self.faults: list[ConfigFault] = []
 
     def fault(self, key: str, problem: str, remedy: str) -> None:

@@ -71,6 +71,7 @@ def test_no_run_begins_after_a_stop_was_answered(world: World, source: FakeSourc
             world.database,
             SchedulePolicy(),
             world.clock,
+            world.index,
         ),
         lambda _claim, _control: None,
     )

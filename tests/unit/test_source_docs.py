@@ -12,6 +12,7 @@ import pytest
 from archibald_sync.domain.policy import GuardPolicy
 from archibald_sync.domain.resources import PRODUCTS
 from archibald_sync.sources import http_settings, registry
+from archibald_sync.sources.files.settings import FILE_KEYS
 from archibald_sync.sources.registry import load_guards, load_source
 from archibald_sync.sources.rest import settings
 
@@ -39,6 +40,17 @@ def test_every_key_of_a_kind_is_documented(kind: str) -> None:
     keys = set(registry.connector_of(kind).keys) - set(http_settings.HTTP_KEYS)
 
     assert set(rows_under(f"Keys of {kind}")) == keys
+    assert f"`{kind}`" in rows_under("Keys of a resource")["kind"]
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_every_key_of_files_is_documented(kind: str) -> None:
+    """The tables for files have the keys that both kinds read, and each its own."""
+    common, http = set(FILE_KEYS), set(http_settings.HTTP_KEYS)
+    keys = set(registry.connector_of(kind).keys)
+
+    assert set(rows_under("Keys of files")) - {"max_bytes"} == common - http
+    assert set(rows_under(f"Keys of {kind}")) == keys - common
     assert f"`{kind}`" in rows_under("Keys of a resource")["kind"]
 
 
