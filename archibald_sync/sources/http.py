@@ -13,7 +13,7 @@ import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -31,7 +31,7 @@ from archibald_sync.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from archibald_sync.domain.ports import Control
     from archibald_sync.sources.http_settings import Auth, HttpSettings
@@ -41,17 +41,35 @@ _CONNECT_TIMEOUT_S = 5.0
 _MAX_REDIRECTS = 5
 _TRANSIENT_STATUS = frozenset({408, 425, 429})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_REPEATING_REDIRECTS = frozenset({307, 308})
 _AUTH_STATUS = frozenset({401, 403})
 _OK, _FIRST_SERVER_ERROR = 200, 500
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A complete answer: its decoded body, and the URL of the next page if a header names it."""
+    """A complete answer: its decoded body, and the URL of the next page if a header names it.
+
+    ``url`` is where it came from in the end, after redirects.
+    """
 
     body: bytes
     content_type: str
     next_url: str | None
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is sent: a form makes it a POST."""
+
+    url: str
+    params: Mapping[str, str | int] | None = None
+    form: Mapping[str, str] | None = None
+
+    def redirected(self, status: int, url: str) -> _Asked:
+        """Return what to send after a redirect; only two kinds repeat a form."""
+        return _Asked(url, form=self.form if status in _REPEATING_REDIRECTS else None)
 
 
 class HttpClient:
@@ -68,6 +86,8 @@ class HttpClient:
         self._session.trust_env = False
         self._session.headers["User-Agent"] = f"archibald-sync/{__version__}"
         self._session.headers["Accept"] = settings.accept
+        if settings.language:
+            self._session.headers["Accept-Language"] = settings.language
         _authenticate(self._session, settings.auth)
         adapter = _WatchedAdapter(self._sockets)
         self._session.mount("http://", adapter)
@@ -88,13 +108,34 @@ class HttpClient:
             TransientSourceError: It failed in a way that may pass.
             PermanentSourceError: A second try would fail in the same way.
         """
-        try:
-            with control.closing(self._shut_down), self._deadline(url):
-                return self._follow(url, dict(params), bytes_left)
-        except requests.exceptions.RequestException as exc:
-            raise _translated(exc, url) from exc
-        finally:
-            control.checkpoint()
+        return self._ask(_Asked(url, params), control, bytes_left)
+
+    def post(self, url: str, form: Mapping[str, str], control: Control, bytes_left: int) -> Answer:
+        """Return the complete answer to a form that is sent; otherwise as ``get``."""
+        return self._ask(_Asked(url, form=form), control, bytes_left)
+
+    def download(
+        self, url: str, form: Mapping[str, str], control: Control, bytes_left: int, sink: IO[bytes]
+    ) -> Answer:
+        """Send a form and write the answer into ``sink`` as it comes; otherwise as ``get``.
+
+        What stands in ``sink`` is complete only if nothing is raised; the body of the
+        returned answer is empty.
+        """
+        return self._ask(_Asked(url, form=form), control, bytes_left, sink)
+
+    def cookies(self) -> list[dict[str, str]]:
+        """Return the cookies that the source has set: name, value, domain and path of each."""
+        return [
+            {"name": one.name, "value": one.value or "", "domain": one.domain, "path": one.path}
+            for one in self._session.cookies
+        ]
+
+    def restore_cookies(self, cookies: Sequence[Mapping[str, str]]) -> None:
+        """Take over what ``cookies`` returned, in this process or another; no other stays."""
+        self._session.cookies.clear()
+        for one in cookies:
+            self._session.cookies.set(**one)
 
     def close(self) -> None:
         """Close all connections."""
@@ -129,28 +170,53 @@ class HttpClient:
             # An answer without a length looks complete when its connection is shut.
             raise _too_slow(url)
 
-    def _follow(self, url: str, params: dict[str, str | int], bytes_left: int) -> Answer:
+    def _ask(
+        self, asked: _Asked, control: Control, bytes_left: int, sink: IO[bytes] | None = None
+    ) -> Answer:
+        try:
+            with control.closing(self._shut_down), self._deadline(asked.url):
+                return self._follow(asked, bytes_left, sink)
+        except requests.exceptions.RequestException as exc:
+            raise _translated(exc, asked.url) from exc
+        finally:
+            control.checkpoint()
+
+    def _follow(self, asked: _Asked, bytes_left: int, sink: IO[bytes] | None) -> Answer:
         for _ in range(_MAX_REDIRECTS):
-            self._check_origin(url)
-            with self._session.get(
-                url, params=params, stream=True, timeout=self._timeout, allow_redirects=False
+            self._check_origin(asked.url)
+            with self._session.request(
+                "GET" if asked.form is None else "POST",
+                asked.url,
+                params=asked.params,
+                data=asked.form,
+                stream=True,
+                timeout=self._timeout,
+                allow_redirects=False,
             ) as response:
                 if response.status_code not in _REDIRECTS:
                     _check_status(response)
-                    return self._answer(response, bytes_left)
-                url, params = urljoin(response.url, response.headers.get("Location", "")), {}
-        raise PermanentSourceError(f"{_place(url)} redirects without end", code="source_redirect")
+                    return self._answer(response, bytes_left, sink)
+                url = urljoin(response.url, response.headers.get("Location", ""))
+                asked = asked.redirected(response.status_code, url)
+        message = f"{_place(asked.url)} redirects without end"
+        raise PermanentSourceError(message, code="source_redirect")
 
-    def _answer(self, response: requests.Response, bytes_left: int) -> Answer:
+    def _answer(
+        self, response: requests.Response, bytes_left: int, sink: IO[bytes] | None
+    ) -> Answer:
         limit = min(self._settings.max_page_bytes, bytes_left)
-        body = bytearray()
+        body, size = bytearray(), 0
         for chunk in response.iter_content(_CHUNK_BYTES):
-            body += chunk
-            if len(body) > limit:
+            size += len(chunk)
+            if size > limit:
                 message = f"{_place(response.url)} sent more than {limit} bytes; raise "
                 message += "max_page_bytes or max_bytes in source.toml if that is right"
                 raise PermanentSourceError(message, code="source_too_large")
-        if not body:
+            if sink is None:
+                body += chunk
+            else:
+                sink.write(chunk)
+        if not size:
             raise TransientSourceError(
                 f"{_place(response.url)} answered with nothing", code="source_empty_body"
             )
@@ -159,6 +225,7 @@ class HttpClient:
             bytes(body),
             response.headers.get("Content-Type", ""),
             urljoin(response.url, following) if following else None,
+            response.url,
         )
 
     def _check_origin(self, url: str) -> None:
