@@ -8,27 +8,25 @@ most; never a body, a query string or a secret.
 from __future__ import annotations
 
 import contextlib
-import socket
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from archibald_sync import __version__
 from archibald_sync.errors import (
+    NotModified,
     PermanentSourceError,
     SourceAuthError,
     SourceError,
     SourceFormatError,
     TransientSourceError,
 )
+from archibald_sync.sources.http_sockets import LiveSockets, WatchedAdapter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -43,44 +41,50 @@ _TRANSIENT_STATUS = frozenset({408, 425, 429})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _REPEATING_REDIRECTS = frozenset({307, 308})
 _AUTH_STATUS = frozenset({401, 403})
-_OK, _FIRST_SERVER_ERROR = 200, 500
+_OK, _NOT_MODIFIED, _FIRST_SERVER_ERROR = 200, 304, 500
+_NO_HEADERS: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A complete answer: its decoded body, and the URL of the next page if a header names it.
 
-    ``url`` is where it came from in the end, after redirects.
+    ``headers`` are found whatever their case; ``url`` is where it came from in the end,
+    after redirects.
     """
 
     body: bytes
     content_type: str
     next_url: str | None
+    headers: Mapping[str, str] = field(default_factory=dict)
     url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What is sent: a form makes it a POST."""
+    """What is sent: a form makes it a POST; ``sink`` takes the body of the answer."""
 
     url: str
     params: Mapping[str, str | int] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
     form: Mapping[str, str] | None = None
+    sink: IO[bytes] | None = None
 
     def redirected(self, status: int, url: str) -> _Asked:
         """Return what to send after a redirect; only two kinds repeat a form."""
-        return _Asked(url, form=self.form if status in _REPEATING_REDIRECTS else None)
+        form = self.form if status in _REPEATING_REDIRECTS else None
+        return replace(self, url=url, params=None, form=form)
 
 
 class HttpClient:
-    """Gets pages from one origin, and from no other."""
+    """Gets pages from one origin, and from no other; for one thread at a time."""
 
     def __init__(self, settings: HttpSettings) -> None:
         """Prepare a session for the origin of ``settings.url``."""
         self._settings = settings
         self._origin = _origin(settings.url)
         self._timeout = (min(_CONNECT_TIMEOUT_S, settings.timeout_s), settings.timeout_s)
-        self._sockets: set[socket.socket] = set()
+        self._sockets = LiveSockets()
         self._session = requests.Session()
         # The environment's proxies and netrc would change where secrets go.
         self._session.trust_env = False
@@ -89,12 +93,23 @@ class HttpClient:
         if settings.language:
             self._session.headers["Accept-Language"] = settings.language
         _authenticate(self._session, settings.auth)
-        adapter = _WatchedAdapter(self._sockets)
+        adapter = WatchedAdapter(self._sockets)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
 
+    def sibling(self) -> HttpClient:
+        """Return another client with the same settings and the cookies that came so far."""
+        client = HttpClient(self._settings)
+        client._session.cookies.update(self._session.cookies)
+        return client
+
     def get(
-        self, url: str, params: Mapping[str, str | int], control: Control, bytes_left: int
+        self,
+        url: str,
+        params: Mapping[str, str | int],
+        control: Control,
+        bytes_left: int,
+        headers: Mapping[str, str] = _NO_HEADERS,
     ) -> Answer:
         """Return the complete answer to a GET.
 
@@ -103,12 +118,14 @@ class HttpClient:
             params: The query.
             control: Ends the request at any moment.
             bytes_left: How many decoded bytes may come.
+            headers: What to send besides the usual.
 
         Raises:
+            NotModified: ``headers`` ask whether something changed, and nothing did.
             TransientSourceError: It failed in a way that may pass.
             PermanentSourceError: A second try would fail in the same way.
         """
-        return self._ask(_Asked(url, params), control, bytes_left)
+        return self._ask(_Asked(url, params, headers), control, bytes_left)
 
     def post(self, url: str, form: Mapping[str, str], control: Control, bytes_left: int) -> Answer:
         """Return the complete answer to a form that is sent; otherwise as ``get``."""
@@ -122,7 +139,7 @@ class HttpClient:
         What stands in ``sink`` is complete only if nothing is raised; the body of the
         returned answer is empty.
         """
-        return self._ask(_Asked(url, form=form), control, bytes_left, sink)
+        return self._ask(_Asked(url, form=form, sink=sink), control, bytes_left)
 
     def cookies(self) -> list[dict[str, str]]:
         """Return the cookies that the source has set: name, value, domain and path of each."""
@@ -137,10 +154,13 @@ class HttpClient:
         for one in cookies:
             self._session.cookies.set(**one)
 
+    def end(self) -> None:
+        """Make the request at work, and any further one, fail at once; from any thread."""
+        self._sockets.shut(for_good=True)
+
     def close(self) -> None:
         """Close all connections."""
         self._session.close()
-        self._sockets.clear()
 
     @contextlib.contextmanager
     def _deadline(self, url: str) -> Iterator[None]:
@@ -153,7 +173,7 @@ class HttpClient:
 
         def expire() -> None:
             late.set()
-            self._shut_down()
+            self._sockets.shut()
 
         timer = threading.Timer(self._settings.timeout_s, expire)
         timer.daemon = True
@@ -170,24 +190,24 @@ class HttpClient:
             # An answer without a length looks complete when its connection is shut.
             raise _too_slow(url)
 
-    def _ask(
-        self, asked: _Asked, control: Control, bytes_left: int, sink: IO[bytes] | None = None
-    ) -> Answer:
+    def _ask(self, asked: _Asked, control: Control, bytes_left: int) -> Answer:
         try:
-            with control.closing(self._shut_down), self._deadline(asked.url):
-                return self._follow(asked, bytes_left, sink)
+            self._sockets.reopen()
+            with control.closing(self._sockets.shut), self._deadline(asked.url):
+                return self._follow(asked, bytes_left)
         except requests.exceptions.RequestException as exc:
             raise _translated(exc, asked.url) from exc
         finally:
             control.checkpoint()
 
-    def _follow(self, asked: _Asked, bytes_left: int, sink: IO[bytes] | None) -> Answer:
+    def _follow(self, asked: _Asked, bytes_left: int) -> Answer:
         for _ in range(_MAX_REDIRECTS):
             self._check_origin(asked.url)
             with self._session.request(
                 "GET" if asked.form is None else "POST",
                 asked.url,
                 params=asked.params,
+                headers=asked.headers,
                 data=asked.form,
                 stream=True,
                 timeout=self._timeout,
@@ -195,7 +215,7 @@ class HttpClient:
             ) as response:
                 if response.status_code not in _REDIRECTS:
                     _check_status(response)
-                    return self._answer(response, bytes_left, sink)
+                    return self._answer(response, bytes_left, asked.sink)
                 url = urljoin(response.url, response.headers.get("Location", ""))
                 asked = asked.redirected(response.status_code, url)
         message = f"{_place(asked.url)} redirects without end"
@@ -209,9 +229,7 @@ class HttpClient:
         for chunk in response.iter_content(_CHUNK_BYTES):
             size += len(chunk)
             if size > limit:
-                message = f"{_place(response.url)} sent more than {limit} bytes; raise "
-                message += "max_page_bytes or max_bytes in source.toml if that is right"
-                raise PermanentSourceError(message, code="source_too_large")
+                raise too_large(response.url, limit)
             if sink is None:
                 body += chunk
             else:
@@ -225,7 +243,8 @@ class HttpClient:
             bytes(body),
             response.headers.get("Content-Type", ""),
             urljoin(response.url, following) if following else None,
-            response.url,
+            headers=response.headers,
+            url=response.url,
         )
 
     def _check_origin(self, url: str) -> None:
@@ -235,44 +254,6 @@ class HttpClient:
                 "if it has moved, change url in source.toml",
                 code="source_redirect",
             )
-
-    def _shut_down(self) -> None:
-        for live in list(self._sockets):
-            # The TLS layer must not take part: another thread is reading through it.
-            with contextlib.suppress(OSError):
-                socket.socket.shutdown(live, socket.SHUT_RDWR)
-
-
-class _WatchedAdapter(HTTPAdapter):
-    """Keeps the sockets of its connections, so that another thread can shut them."""
-
-    def __init__(self, sockets: set[socket.socket]) -> None:
-        self._live = sockets
-        super().__init__(max_retries=0)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  # as inherited
-        super().init_poolmanager(*args, **kwargs)
-        live = self._live
-
-        class Plain(HTTPConnection):
-            def connect(self) -> None:
-                super().connect()
-                live.clear()
-                live.add(self.sock)
-
-        class Encrypted(HTTPSConnection):
-            def connect(self) -> None:
-                super().connect()
-                live.clear()
-                live.add(self.sock)
-
-        class PlainPool(HTTPConnectionPool):
-            ConnectionCls = Plain
-
-        class EncryptedPool(HTTPSConnectionPool):
-            ConnectionCls = Encrypted
-
-        self.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": EncryptedPool}
 
 
 def _authenticate(session: requests.Session, auth: Auth) -> None:
@@ -288,6 +269,8 @@ def _check_status(response: requests.Response) -> None:
     status, place = response.status_code, _place(response.url)
     if status == _OK:
         return
+    if status == _NOT_MODIFIED and "If-None-Match" in response.request.headers:
+        raise NotModified(f"{place} says that nothing changed")
     message, code = f"{place} answered {status}", f"source_http_{status}"
     if status in _TRANSIENT_STATUS or status >= _FIRST_SERVER_ERROR:
         raise TransientSourceError(message, code=code, retry_after_s=_retry_after_s(response))
@@ -353,6 +336,13 @@ _TRANSLATIONS: tuple[tuple[type[Exception], type[SourceError], str, str], ...] =
         "{} cannot be asked; check url in source.toml",
     ),
 )
+
+
+def too_large(url: str, limit: int) -> PermanentSourceError:
+    """Return the error for more than ``limit`` bytes from ``url``."""
+    message = f"{_place(url)} sent more than {limit} bytes; raise "
+    message += "max_page_bytes or max_bytes in source.toml if that is right"
+    return PermanentSourceError(message, code="source_too_large")
 
 
 def _translated(exc: requests.exceptions.RequestException, url: str) -> SourceError:
