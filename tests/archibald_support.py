@@ -59,11 +59,7 @@ SHOWN = tuple(column for column in COLUMNS if column.field not in HIDDEN)
 
 
 def archibald_file(
-    folder: Path,
-    url: str,
-    *,
-    fields: Mapping[str, str] | None = None,
-    **changes: str,
+    folder: Path, url: str, fields: Mapping[str, str] | None = None, /, **changes: str
 ) -> Path:
     """Write a source.toml that reads from the ERP at ``url``.
 
@@ -93,6 +89,7 @@ def archibald_source(
     erp: DemoErp,
     folder: Path,
     environ: Mapping[str, str] = ENVIRON,
+    /,
     **changes: Any,  # noqa: ANN401  # passed on
 ) -> Source:
     """Return a source that reads the PDF export of ``erp``."""

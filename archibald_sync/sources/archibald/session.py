@@ -93,8 +93,7 @@ class ErpSession:
 
     def is_login_page(self, url: str, body: bytes) -> bool:
         """Return whether an answer is the login page, by its final URL or its content."""
-        ours = urlsplit(self._settings.login_url).path.casefold()
-        if urlsplit(url).path.casefold() == ours:
+        if self._is_at(url):
             return True
         return is_html(body) and login_form(text_of(body)) is not None
 
@@ -144,18 +143,27 @@ class ErpSession:
         if form is None:
             message = "the ERP's login page has no field for a password; correct login.path"
             raise SourceFormatError(message, code="source_login_form")
+        fields, url = self._filled_in(form), urljoin(answer.url, form.action)
         self._spend_login(state)
-        url = urljoin(answer.url, form.action)
-        answer = self._client.post(url, self._filled_in(form), control, MAX_HTML_BYTES)
-        if self.is_login_page(answer.url, answer.body):
+        before = self._cookie_names()
+        answer = self._client.post(url, fields, control, MAX_HTML_BYTES)
+        if self._is_at(answer.url, url) and self._cookie_names() <= before:
             state.refused, state.refused_at = digest_of(self._credentials()), _now_ms()
             self._file.save(state)
             raise SourceAuthError(_refusal(state), code="source_login_refused")
-        refuse_error_page(text_of(answer.body))
         state.cookies, state.refused = self._client.cookies(), ""
         self._file.save(state)
         self._resumed = state.cookies
         log.info("logged in to the ERP", extra={"loginsToday": len(state.logins)})
+
+    def _cookie_names(self) -> set[str]:
+        """Return what tells a login that worked: the ERP has set a cookie more."""
+        return {cookie["name"] for cookie in self._client.cookies()}
+
+    def _is_at(self, url: str, *others: str) -> bool:
+        """Return whether ``url`` is the login page, or one of ``others``, query aside."""
+        known = {_path(one) for one in (self._settings.login_url, *others)}
+        return _path(url) in known
 
     def _filled_in(self, form: Form) -> dict[str, str]:
         login, auth = self._settings.login, self._settings.http.auth
@@ -209,6 +217,10 @@ def refuse_error_page(page: str) -> None:
     if is_error_page(page):
         message = "the ERP says that the requested objects cannot be loaded"
         raise TransientSourceError(message, code="source_error_page")
+
+
+def _path(url: str) -> str:
+    return urlsplit(url).path.casefold()
 
 
 def _refusal(state: SessionState) -> str:
