@@ -136,11 +136,20 @@ def _measure(font: str) -> Callable[[str, float], tuple[str, ...]]:
         done, room = [""], width - 2 * _INSET
         for word in text.split(" "):
             longer = f"{done[-1]} {word}" if done[-1] else word
-            if not done[-1] or metrics.stringWidth(longer, font, _FONT_SIZE) <= room:
+            if metrics.stringWidth(longer, font, _FONT_SIZE) <= room:
                 done[-1] = longer
             else:
-                done.append(word)
+                done = [*(done if done[-1] else []), *broken(word, room)]
         return tuple(done)
+
+    def broken(word: str, room: float) -> list[str]:
+        """Return a word in as many parts as its width needs."""
+        parts = [""]
+        for char in word:
+            if parts[-1] and metrics.stringWidth(parts[-1] + char, font, _FONT_SIZE) > room:
+                parts.append("")
+            parts[-1] += char
+        return parts
 
     return lines
 

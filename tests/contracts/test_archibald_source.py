@@ -238,7 +238,7 @@ def test_english_is_not_asked_for(erp: DemoErp, tmp_path: Path) -> None:
         ("CREATEDDATETIME", "31/02/2020 10:00:00", "createdAtSource"),
         ("NAME", "System.Byte[]", "name"),
         ("MULTIPLEQTY", "System.Byte[]", "multipleQty"),
-        ("STOPPED", "forse", "stopped"),
+        ("STOPPED", "boh", "stopped"),
     ],
 )
 def test_values_that_do_not_fit_are_rejected(

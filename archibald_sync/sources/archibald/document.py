@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from archibald_sync.errors import SourceFormatError
+from archibald_sync.sources.archibald.layout import CUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -83,7 +84,7 @@ def outline_of(pages: Pages, columns: Sequence[str]) -> Outline:
     if not len(pages):
         raise SourceFormatError("the PDF has no page", code="source_pdf_damaged")
     tables = _first_cycle(pages)
-    headers = tuple(tuple(map(normalised, table.header)) for table in tables)
+    headers = tuple(map(_headers, tables))
     places = {
         name: (page, column)
         for page, names in enumerate(headers)
@@ -141,16 +142,23 @@ def records_of(pages: Pages, outline: Outline) -> Iterator[list[tuple[Any, ...]]
 def _first_cycle(pages: Pages) -> list[Table]:
     """Return the tables of the first pages until the headers of the first come again."""
     tables = [pages.table(0)]
-    beginning = tuple(map(normalised, tables[0].header))
+    seen = [_headers(tables[0])]
     for number in range(1, len(pages)):
         table = pages.table(number)
-        if tuple(map(normalised, table.header)) == beginning:
+        headers = _headers(table)
+        if headers == seen[0]:
             break
-        if number >= _MAX_CYCLE_PAGES:
-            message = f"the columns of the PDF do not come again within {number} pages"
+        if headers in seen or number >= _MAX_CYCLE_PAGES:
+            message = f"up to page {number + 1} of the PDF the columns of the first page do not "
+            message += "come again, as they must after all others: a page is missing"
             raise SourceFormatError(message, code="source_pdf_pages")
         tables.append(table)
+        seen.append(headers)
     return tables
+
+
+def _headers(table: Table) -> tuple[str, ...]:
+    return tuple(map(normalised, table.header))
 
 
 def _check_columns(columns: Sequence[str], found: dict[str, Any], shown: list[str]) -> None:
@@ -209,7 +217,7 @@ def _rows_of_cycle(tables: list[Table], outline: Outline, cycle: int) -> list[li
     """Return the rows of each page of a cycle: as many on each."""
     begin, is_last = cycle * len(tables), cycle == outline.cycles - 1
     for offset, table in enumerate(tables):
-        if tuple(map(normalised, table.header)) != outline.headers[offset]:
+        if _headers(table) != outline.headers[offset]:
             message = f"page {begin + offset + 1} of the PDF has other columns than its place "
             message += "in the cycle says: a page is missing, or the columns changed"
             raise SourceFormatError(message, code="source_pdf_columns")
@@ -234,7 +242,7 @@ def _checked_keys(rows: list[list[list[str]]], outline: Outline, cycle: int) -> 
     """Return how many records there are, none of which has a key that wraps."""
     page, column = outline.places[0]
     for number, row in enumerate(rows[page], start=1):
-        if "\n" in row[column]:
+        if "\n" in row[column] or CUT in row[column]:
             place = f"page {cycle * len(outline.headers) + page + 1}, row {number} of the PDF"
             message = f"the key on {place} wraps, so that it cannot be told for sure; make its "
             message += "column wider in the ERP's list"
@@ -247,6 +255,7 @@ def _value(text: str) -> str | bytes:
 
     No field takes bytes, so that a picture in a mapped column rejects its row.
     """
+    text = text.replace(CUT, "")
     if "\n" in text:
         text = _WRAP_AT_HYPHEN.sub("-", text).replace("\n", " ")
     return text.encode() if text == _PICTURE else text

@@ -2,22 +2,30 @@
 
 Geometry alone: it knows neither PDF files nor what the cells mean. Coordinates are in
 points, y upwards. Borders are thin filled rectangles; a word belongs to the cell in which
-its characters begin.
+it stands.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby, pairwise
 from math import inf
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
 Rect = Sequence[float]  # left, bottom, right, top
+GlyphAt = Callable[[int], tuple[int, float]]
 
+# Where a line ends in the middle of a word that is wider than its cell.
+CUT = "\r"
+
+_INSET = 2.0
 _THIN = 2.0  # what is thinner is a border
 _SAME_EDGE = 2.0  # borders of neighbours lie side by side
 _SAME_LINE = 3.0  # less than half of the distance between two lines of a cell
@@ -39,7 +47,7 @@ class Word(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The table of a page; line feeds part the lines within a cell.
+    """The table of a page; a line feed parts the lines within a cell, or ``CUT``.
 
     ``loose`` is the text that stands in no cell.
     """
@@ -97,15 +105,14 @@ class Grid:
             self.xs = columns
 
 
-def table_of(
-    rects: Iterable[Rect], words: Sequence[Word], x_of: Callable[[int], float]
-) -> Table | None:
+def table_of(rects: Iterable[Rect], words: Sequence[Word], glyph: GlyphAt) -> Table | None:
     """Return the table that ``rects`` and ``words`` make up; None where there is none.
 
     Args:
         rects: Borders and filled cells.
         words: In the order of the page.
-        x_of: Where a character begins; for words that reach over a border.
+        glyph: Tells of a character what it was written with, and where it begins; for
+            words that reach over a border.
     """
     grid = Grid(rects)
     rows = [grid.row(word.y) for word in words]
@@ -118,12 +125,13 @@ def table_of(
         return None
     cells: dict[tuple[int, int], list[Word]] = {}
     for row, word in zip(rows, words, strict=True):
-        for column, piece in _pieces(word, grid, x_of):
+        for column, piece in _pieces(word, grid, glyph):
             if row < 0 or column < 0:
                 loose.append(piece.text)
             else:
                 cells.setdefault((row, column), []).append(piece)
-    texts = {place: _text(pieces) for place, pieces in cells.items()}
+    widths = [right - left for left, right in pairwise(grid.xs)]
+    texts = {place: _text(pieces, widths[place[1]]) for place, pieces in cells.items()}
     header, *body = (
         [texts.get((row, column), "") for column in range(width)]
         for row in range(first, grid.row_count)
@@ -131,26 +139,28 @@ def table_of(
     return Table(tuple(header), body, " ".join(loose))
 
 
-def _pieces(word: Word, grid: Grid, x_of: Callable[[int], float]) -> Iterator[tuple[int, Word]]:
+def _pieces(word: Word, grid: Grid, glyph: GlyphAt) -> Iterator[tuple[int, Word]]:
     """Yield ``word`` with its column; in pieces where it reaches over a border.
 
-    Two cells without a visible space between them look like one word.
+    Two cells without a visible space between them look like one word, but were written as
+    two. What was written as one and is wider than its cell belongs to where most of it is.
     """
     column = grid.column(word.left)
     if column == grid.column(word.right):
         yield column, word
         return
     begin = 0
-    for index in range(1, len(word.text) + 1):
-        is_end = index == len(word.text)
-        here = -2 if is_end else grid.column(x_of(word.start + index))
-        if here != column:
-            yield column, word._replace(text=word.text[begin:index])
-            begin, column = index, here
+    glyphs = [glyph(word.start + index) for index in range(len(word.text))]
+    for _, group in groupby(glyphs, key=itemgetter(0)):
+        columns = [grid.column(x) for _, x in group]
+        end = begin + len(columns)
+        text, left = word.text[begin:end], glyphs[begin][1]
+        yield Counter(columns).most_common(1)[0][0], word._replace(text=text, left=left)
+        begin = end
 
 
-def _text(pieces: list[Word]) -> str:
-    """Return the text of a cell: words in reading order, line feeds between lines."""
+def _text(pieces: list[Word], width: float) -> str:
+    """Return the text of a cell of this width: words in reading order, marks between lines."""
     if len(pieces) == 1:
         return pieces[0].text
     lines: list[list[Word]] = []
@@ -159,9 +169,22 @@ def _text(pieces: list[Word]) -> str:
             lines[-1].append(piece)
         else:
             lines.append([piece])
-    return "\n".join(
-        " ".join(word.text for word in sorted(line, key=lambda word: word.left)) for line in lines
-    )
+    text = ""
+    for line in lines:
+        line.sort(key=lambda word: word.left)
+        text += " ".join(word.text for word in line)
+        if line is not lines[-1]:
+            text += CUT if len(line) == 1 and _fills(line[0], width) else "\n"
+    return text
+
+
+def _fills(word: Word, width: float) -> bool:
+    """Return whether not even one further character would have found room beside ``word``."""
+    if len(word.text) == 1:
+        return False
+    span = word.right - word.left
+    character = span / (len(word.text) - 1)
+    return width - 2 * _INSET - (span + character) < character
 
 
 def _raise(tops: dict[float, float], x: float, top: float) -> None:

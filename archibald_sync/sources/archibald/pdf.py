@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _WORD = re.compile(r"[^ \t\r\n]+")
 # PDFium marks a hyphen at the end of a line as one that might be left out.
 _MARKS = {0xFFFE: "-", 0x0002: "-"}
+_SAME_LINE = 1.0
 _CODES = 0x110000
 _MAX_PER_PAGE = 200_000  # characters, and objects: a real page has some thousands
 
@@ -107,16 +108,35 @@ class PdfPages:
         words = list(_words(_text(self._pdfium, text_page, name), origin))
         count = _limited(self._pdfium.FPDFPage_CountObjects(page), name)
         rects = boxes(self._calls, address_of(page), count)
-        return table_of(rects, words, lambda index: origin(index)[0])
+
+        def glyph(index: int) -> tuple[int, float]:
+            written_with = self._pdfium.FPDFText_GetTextObject(text_page, index)
+            return address_of(written_with).value or 0, origin(index)[0]
+
+        return table_of(rects, words, glyph)
 
 
 def _words(text: str, origin: Origins) -> Iterator[Word]:
     """Yield the words of ``text`` in the order of the page."""
     for match in _WORD.finditer(text):
         start, end = match.span()
-        left, y = origin(start)
-        right = origin(end - 1)[0] if end - start > 1 else left
-        yield Word(left, right, y, match[0], start)
+        while start < end:
+            left, y = origin(start)
+            right, last_y = origin(end - 1) if end - start > 1 else (left, y)
+            # A hyphen at the end of a line hides that the next word is on another line.
+            stop = end if abs(last_y - y) <= _SAME_LINE else _end_of_line(start, y, origin)
+            yield Word(
+                left, origin(stop - 1)[0] if stop < end else right, y, text[start:stop], start
+            )
+            start = stop
+
+
+def _end_of_line(start: int, y: float, origin: Origins) -> int:
+    """Return the first character after ``start`` that is on another line."""
+    index = start + 1
+    while abs(origin(index)[1] - y) <= _SAME_LINE:
+        index += 1
+    return index
 
 
 def _text(pdfium: Any, text_page: Any, name: str) -> str:  # noqa: ANN401  # C
