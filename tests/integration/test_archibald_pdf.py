@@ -8,6 +8,7 @@ import pytest
 from archibald_support import SHOWN
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from reportlab.pdfgen.canvas import Canvas
 
 from archibald_sync.demo.archibald_pdf import Export, drawn, laid_out
 from archibald_sync.errors import PermanentSourceError, SourceFormatError
@@ -87,6 +88,38 @@ def test_any_number_of_pages_a_cycle(tmp_path: Path, width: int, pages_a_cycle: 
     assert head[0] == 100
     document = (tmp_path / "a.pdf").read_bytes()
     assert document.count(b"/Type /Page\n") == head[1] * pages_a_cycle
+
+
+@pytest.mark.parametrize("style", ["one path", "lines", "boxes", "scaled"])
+def test_however_borders_are_drawn(tmp_path: Path, style: str) -> None:
+    """All borders in one path, as lines or as boxes, or under a transformation: all the same."""
+    path, scale = str(tmp_path / "a.pdf"), 0.5 if style == "scaled" else 1.0
+    canvas = Canvas(path, pagesize=(612, 792))
+    canvas.scale(scale, scale)
+    canvas.setFont("Times-Roman", 9.75 / scale)
+    rows = [["ID", "NOME"], ["1", "due"], ["3", ""], ["Count=2", ""]]
+    borders = canvas.beginPath()
+    for number, row in enumerate(rows):
+        for at, text in enumerate(row):
+            x, y = (72 + 100 * at) / scale, (720 - 13.5 * (number + 1)) / scale
+            width, height = 100 / scale, 13.5 / scale
+            if style == "boxes":
+                canvas.rect(x, y, width, height, stroke=1, fill=0)
+            elif style == "lines":
+                canvas.line(x, y, x + width, y)
+                canvas.line(x, y + height, x + width, y + height)
+                canvas.line(x, y, x, y + height)
+                canvas.line(x + width, y, x + width, y + height)
+            else:
+                borders.rect(x, y, width, 0.75)
+                borders.rect(x, y + height, width, 0.75)
+                borders.rect(x, y, 0.75, height)
+                borders.rect(x + width, y, 0.75, height)
+            canvas.drawString(x + 2 / scale, y + 3.5 / scale, text)
+    canvas.drawPath(borders, stroke=0, fill=1)
+    canvas.save()
+
+    assert read(tmp_path / "a.pdf", ["ID", "NOME"])[1] == [["1", "due"], ["3", ""]]
 
 
 def test_text_that_wraps(tmp_path: Path) -> None:

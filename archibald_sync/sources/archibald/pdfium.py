@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from archibald_sync.sources.archibald.layout import Rect
 
 _ADDRESS = ctypes.c_void_p
+_THIN = 2.0
+_RECTANGLE_SEGMENTS, _MAX_SEGMENTS = 6, 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,13 @@ class Calls:
     type_of: Callable[..., int]
     bounds_of: Callable[..., int]
     origin_of: Callable[..., int]
+    segment_count: Callable[..., int]
+    segment_at: Callable[..., int]
+    segment_type: Callable[..., int]
+    point_of: Callable[..., int]
+    matrix_of: Callable[..., int]
     path_type: int
+    move_type: int
 
 
 def calls_of(pdfium: Any) -> Calls:  # noqa: ANN401  # a module of C functions
@@ -38,7 +46,13 @@ def calls_of(pdfium: Any) -> Calls:  # noqa: ANN401  # a module of C functions
         _plain(pdfium.FPDFPageObj_GetType, number, pointer),
         _plain(pdfium.FPDFPageObj_GetBounds, number, *[pointer] * 5),
         _plain(pdfium.FPDFText_GetCharOrigin, number, pointer, number, pointer, pointer),
+        _plain(pdfium.FPDFPath_CountSegments, number, pointer),
+        _plain(pdfium.FPDFPath_GetPathSegment, pointer, pointer, number),
+        _plain(pdfium.FPDFPathSegment_GetType, number, pointer),
+        _plain(pdfium.FPDFPathSegment_GetPoint, number, *[pointer] * 3),
+        _plain(pdfium.FPDFPageObj_GetMatrix, number, pointer, pointer),
         pdfium.FPDF_PAGEOBJ_PATH,
+        pdfium.FPDF_SEGMENT_MOVETO,
     )
 
 
@@ -73,7 +87,35 @@ def boxes(calls: Calls, page: ctypes.c_void_p, count: int) -> Iterator[Rect]:
     for index in range(count):
         item = object_at(page, index)
         if type_of(item) == path_type and bounds_of(item, left, bottom, right, top):
-            yield box[:]
+            if box[2] - box[0] > _THIN and box[3] - box[1] > _THIN:
+                yield from _parts(calls, item) or [box[:]]
+            else:
+                yield box[:]
+
+
+def _parts(calls: Calls, item: int) -> list[Rect]:
+    """Return the boxes of the rectangles that a path is made of, if it is more than one."""
+    count = calls.segment_count(item)
+    if not _RECTANGLE_SEGMENTS < count <= _MAX_SEGMENTS:
+        return []
+    matrix, point = (ctypes.c_float * 6)(), (ctypes.c_float * 2)()
+    calls.matrix_of(item, ctypes.addressof(matrix))
+    a, b, c, d, e, f = matrix
+    begin = ctypes.addressof(point)
+    parts: list[list[tuple[float, float]]] = []
+    for index in range(count):
+        segment = calls.segment_at(item, index)
+        calls.point_of(segment, begin, begin + ctypes.sizeof(ctypes.c_float))
+        if not parts or calls.segment_type(segment) == calls.move_type:
+            parts.append([])
+        x, y = point
+        parts[-1].append((a * x + c * y + e, b * x + d * y + f))
+    return [_around(points) for points in parts]
+
+
+def _around(points: list[tuple[float, float]]) -> Rect:
+    xs, ys = zip(*points, strict=True)
+    return min(xs), min(ys), max(xs), max(ys)
 
 
 def _plain(function: Any, result: Any, *arguments: Any) -> Callable[..., int]:  # noqa: ANN401  # ctypes
