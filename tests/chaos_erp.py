@@ -11,7 +11,7 @@ from archibald_sync.demo.revisions import Revisions
 from archibald_sync.demo.server import DemoErp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from archibald_sync.demo.catalogue import Product
 
@@ -53,13 +53,17 @@ class RecordedRevisions(Revisions):
         self.is_read = threading.Event()
 
     def products(
-        self, start: int, size: int, hits: Mapping[str, Mapping[str, Any]]
+        self,
+        start: int,
+        size: int,
+        hits: Mapping[str, Mapping[str, Any]],
+        view: Callable[[list[Product]], list[Product]] = list,
     ) -> tuple[list[Product], int]:
         """Return a page; what it holds is settled before any delay."""
         with self._lock:
             if start == 0 and self._updated and self.extracts:
                 self.revise(1, self._updated, 1)
-            page = super().products(start, size, hits)
+            page = super().products(start, size, hits, view)
             if start == 0:
                 self.extracts.append(self._products)
         if start:

@@ -29,6 +29,7 @@ class Exchange:
         """Wrap the request that ``handler`` has read."""
         self._handler = handler
         self.erp = erp
+        self.method = handler.command
         parts = urlsplit(handler.path)
         self.target = handler.path
         self.path = parts.path

@@ -21,7 +21,7 @@ FAULTS: dict[str, str] = {
     "invalid-json": "answers 200 with damaged JSON",
     "empty": "delivers no product, and says so",
     "filtered": "delivers only `rows` products, and looks perfect",
-    "short-page": "leaves one product of a page out",
+    "short-page": "leaves one product of a page out (of `sheet` of the PDF)",
     "duplicated": "delivers the first product of a page twice",
     "renamed": "calls NAME by another name",
     "hidden": "leaves the column `column` out",
@@ -38,6 +38,12 @@ FAULTS: dict[str, str] = {
     "reordered": "has the columns in the reverse order",
     "cut-line": "ends in the middle of the last line, and looks perfect",
     "wrong-total": "announces one product more than there are",
+    "session-expiry": "ends all sessions before it answers",
+    "shown": "shows the column `column` that is hidden otherwise",
+    "no-footer": "leaves the footer of the PDF out",
+    "dropped-page": "leaves page `sheet` of the PDF out, else the last",
+    "truncated-pdf": "delivers the first half of the PDF as if it were all",
+    "damaged-pdf": "delivers a PDF of which the inner part is lost",
 }
 _OPTIONS: dict[str, type | tuple[type, ...]] = {
     "status": int,
@@ -49,6 +55,7 @@ _OPTIONS: dict[str, type | tuple[type, ...]] = {
     "value": object,
     "location": str,
     "page": int,
+    "sheet": int,
     "times": int,
 }
 

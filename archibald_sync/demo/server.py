@@ -9,7 +9,9 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
-from archibald_sync.demo import csv_face, json_face, odata_face, xlsx_face
+from archibald_sync.demo import archibald_face, csv_face, json_face, odata_face, xlsx_face
+from archibald_sync.demo.archibald_export import PdfCache
+from archibald_sync.demo.archibald_sessions import Sessions
 from archibald_sync.demo.catalogue import DemoCatalogue, Revision
 from archibald_sync.demo.exchange import Exchange
 from archibald_sync.demo.faults import FAULTS, FaultSwitches
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 # Each face says which paths it serves, and answers them.
-_FACES = (json_face, odata_face, csv_face, xlsx_face)
+_FACES = (json_face, odata_face, csv_face, xlsx_face, archibald_face)
 
 
 class Traffic:
@@ -71,6 +73,8 @@ class DemoErp:
         """
         self.revisions = Revisions(DemoCatalogue(rows, seed), drift=drift)
         self.faults = FaultSwitches()
+        self.archibald = Sessions()
+        self.exports = PdfCache()
         self.headers = headers or {}
         self.latency_s = latency_s
         self.traffic = Traffic()

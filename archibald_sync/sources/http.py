@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import IO, TYPE_CHECKING
@@ -30,7 +30,7 @@ from archibald_sync.errors import (
 from archibald_sync.sources.http_sockets import LiveSockets, WatchedAdapter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from archibald_sync.domain.ports import Control
     from archibald_sync.sources.http_settings import Auth, HttpSettings
@@ -40,6 +40,7 @@ _CONNECT_TIMEOUT_S = 5.0
 _MAX_REDIRECTS = 5
 _TRANSIENT_STATUS = frozenset({408, 425, 429})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_REPEATING_REDIRECTS = frozenset({307, 308})
 _AUTH_STATUS = frozenset({401, 403})
 _OK, _NOT_MODIFIED, _FIRST_SERVER_ERROR = 200, 304, 500
 _NO_HEADERS: Mapping[str, str] = {}
@@ -49,13 +50,31 @@ _NO_HEADERS: Mapping[str, str] = {}
 class Answer:
     """A complete answer: its decoded body, and the URL of the next page if a header names it.
 
-    ``headers`` are found whatever their case.
+    ``headers`` are found whatever their case; ``url`` is where it came from in the end,
+    after redirects.
     """
 
     body: bytes
     content_type: str
     next_url: str | None
     headers: Mapping[str, str] = field(default_factory=dict)
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is sent: a form makes it a POST; ``sink`` takes the body of the answer."""
+
+    url: str
+    params: Mapping[str, str | int] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    form: Mapping[str, str] | None = None
+    sink: IO[bytes] | None = None
+
+    def redirected(self, status: int, url: str) -> _Asked:
+        """Return what to send after a redirect; only two kinds repeat a form."""
+        form = self.form if status in _REPEATING_REDIRECTS else None
+        return replace(self, url=url, params=None, form=form)
 
 
 class HttpClient:
@@ -108,14 +127,34 @@ class HttpClient:
             TransientSourceError: It failed in a way that may pass.
             PermanentSourceError: A second try would fail in the same way.
         """
-        try:
-            self._sockets.reopen()
-            with control.closing(self._sockets.shut), self._deadline(url):
-                return self._follow(url, dict(params), bytes_left, headers, sink)
-        except requests.exceptions.RequestException as exc:
-            raise _translated(exc, url) from exc
-        finally:
-            control.checkpoint()
+        return self._ask(_Asked(url, params, headers, sink=sink), control, bytes_left)
+
+    def post(self, url: str, form: Mapping[str, str], control: Control, bytes_left: int) -> Answer:
+        """Return the complete answer to a form that is sent; otherwise as ``get``."""
+        return self._ask(_Asked(url, form=form), control, bytes_left)
+
+    def download(
+        self, url: str, form: Mapping[str, str], control: Control, bytes_left: int, sink: IO[bytes]
+    ) -> Answer:
+        """Send a form and write the answer into ``sink`` as it comes; otherwise as ``get``.
+
+        What stands in ``sink`` is complete only if nothing is raised; the body of the
+        returned answer is empty.
+        """
+        return self._ask(_Asked(url, form=form, sink=sink), control, bytes_left)
+
+    def cookies(self) -> list[dict[str, str]]:
+        """Return the cookies that the source has set: name, value, domain and path of each."""
+        return [
+            {"name": one.name, "value": one.value or "", "domain": one.domain, "path": one.path}
+            for one in self._session.cookies
+        ]
+
+    def restore_cookies(self, cookies: Sequence[Mapping[str, str]]) -> None:
+        """Take over what ``cookies`` returned, in this process or another; no other stays."""
+        self._session.cookies.clear()
+        for one in cookies:
+            self._session.cookies.set(**one)
 
     def end(self) -> None:
         """Make the request at work, and any further one, fail at once; from any thread."""
@@ -154,29 +193,36 @@ class HttpClient:
             # An answer without a length looks complete when its connection is shut.
             raise _too_slow(url)
 
-    def _follow(
-        self,
-        url: str,
-        params: dict[str, str | int],
-        bytes_left: int,
-        headers: Mapping[str, str],
-        sink: IO[bytes] | None,
-    ) -> Answer:
+    def _ask(self, asked: _Asked, control: Control, bytes_left: int) -> Answer:
+        try:
+            self._sockets.reopen()
+            with control.closing(self._sockets.shut), self._deadline(asked.url):
+                return self._follow(asked, bytes_left)
+        except requests.exceptions.RequestException as exc:
+            raise _translated(exc, asked.url) from exc
+        finally:
+            control.checkpoint()
+
+    def _follow(self, asked: _Asked, bytes_left: int) -> Answer:
         for _ in range(_MAX_REDIRECTS):
-            self._check_origin(url)
-            with self._session.get(
-                url,
-                params=params,
-                headers=headers,
+            self._check_origin(asked.url)
+            with self._session.request(
+                "GET" if asked.form is None else "POST",
+                asked.url,
+                params=asked.params,
+                headers=asked.headers,
+                data=asked.form,
                 stream=True,
                 timeout=self._timeout,
                 allow_redirects=False,
             ) as response:
                 if response.status_code not in _REDIRECTS:
                     _check_status(response)
-                    return self._answer(response, bytes_left, sink)
-                url, params = joined(response.url, response.headers.get("Location", "")), {}
-        raise PermanentSourceError(f"{_place(url)} redirects without end", code="source_redirect")
+                    return self._answer(response, bytes_left, asked.sink)
+                url = joined(response.url, response.headers.get("Location", ""))
+                asked = asked.redirected(response.status_code, url)
+        message = f"{_place(asked.url)} redirects without end"
+        raise PermanentSourceError(message, code="source_redirect")
 
     def _answer(
         self, response: requests.Response, bytes_left: int, sink: IO[bytes] | None
@@ -198,6 +244,7 @@ class HttpClient:
             response.headers.get("Content-Type", ""),
             joined(response.url, following) if following else None,
             headers=response.headers,
+            url=response.url,
         )
 
     def _check_origin(self, url: str) -> None:
