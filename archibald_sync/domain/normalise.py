@@ -295,7 +295,14 @@ def comparable(values: Sequence[Value]) -> bytes:
     """
     return _BETWEEN.join(
         [
-            _NOTHING if value is None else fold(value) if type(value) is str else str(value)
+            _NOTHING
+            if value is None
+            else str(value)
+            if type(value) is not str
+            # Most texts are one word: seen at once, since no space but " " is printable.
+            else value
+            if " " not in value and value.isprintable()
+            else fold(value)
             for value in values
         ]
     ).encode()
