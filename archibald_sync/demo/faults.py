@@ -8,6 +8,7 @@ from typing import Any
 
 FAULTS: dict[str, str] = {
     "status": "answers with `status` (and `retryAfter`)",
+    "throttle": "answers 429 (and `retryAfter`) while more than `parallel` requests are open",
     "cut": "announces the whole body and closes the connection half-way",
     "cut-headers": "closes the connection within the headers",
     "cut-silently": "sends half of the body without a length, and closes",
@@ -24,9 +25,11 @@ FAULTS: dict[str, str] = {
     "duplicated": "delivers the first product of a page twice",
     "renamed": "calls NAME by another name",
     "hidden": "leaves the column `column` out",
+    "additional": "adds the column `column`",
     "wrong-key-type": "delivers `value` in the place of the first key of a page",
     "bad-value": "delivers `value` in `column` of all products of a page",
     "deep": "nests 200,000 lists",
+    "gzip": "compresses its answers",
     "gzip-bomb": "sends a small body that inflates to 200 MB",
     "endless-next": "leads on to the same page for ever",
     "redirect": "redirects to `location`",
@@ -36,6 +39,7 @@ FAULTS: dict[str, str] = {
 _OPTIONS: dict[str, type | tuple[type, ...]] = {
     "status": int,
     "retryAfter": (int, str),
+    "parallel": int,
     "seconds": (int, float),
     "rows": int,
     "column": str,

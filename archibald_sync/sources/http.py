@@ -8,27 +8,25 @@ most; never a body, a query string or a secret.
 from __future__ import annotations
 
 import contextlib
-import socket
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from archibald_sync import __version__
 from archibald_sync.errors import (
+    NotModified,
     PermanentSourceError,
     SourceAuthError,
     SourceError,
     SourceFormatError,
     TransientSourceError,
 )
+from archibald_sync.sources.http_sockets import LiveSockets, WatchedAdapter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,39 +40,55 @@ _MAX_REDIRECTS = 5
 _TRANSIENT_STATUS = frozenset({408, 425, 429})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _AUTH_STATUS = frozenset({401, 403})
-_OK, _FIRST_SERVER_ERROR = 200, 500
+_OK, _NOT_MODIFIED, _FIRST_SERVER_ERROR = 200, 304, 500
+_NO_HEADERS: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A complete answer: its decoded body, and the URL of the next page if a header names it."""
+    """A complete answer: its decoded body, and the URL of the next page if a header names it.
+
+    ``headers`` are found whatever their case.
+    """
 
     body: bytes
     content_type: str
     next_url: str | None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class HttpClient:
-    """Gets pages from one origin, and from no other."""
+    """Gets pages from one origin, and from no other; for one thread at a time."""
 
     def __init__(self, settings: HttpSettings) -> None:
         """Prepare a session for the origin of ``settings.url``."""
         self._settings = settings
         self._origin = _origin(settings.url)
         self._timeout = (min(_CONNECT_TIMEOUT_S, settings.timeout_s), settings.timeout_s)
-        self._sockets: set[socket.socket] = set()
+        self._sockets = LiveSockets()
         self._session = requests.Session()
         # The environment's proxies and netrc would change where secrets go.
         self._session.trust_env = False
         self._session.headers["User-Agent"] = f"archibald-sync/{__version__}"
         self._session.headers["Accept"] = settings.accept
         _authenticate(self._session, settings.auth)
-        adapter = _WatchedAdapter(self._sockets)
+        adapter = WatchedAdapter(self._sockets)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
 
+    def sibling(self) -> HttpClient:
+        """Return another client with the same settings and the cookies that came so far."""
+        client = HttpClient(self._settings)
+        client._session.cookies.update(self._session.cookies)
+        return client
+
     def get(
-        self, url: str, params: Mapping[str, str | int], control: Control, bytes_left: int
+        self,
+        url: str,
+        params: Mapping[str, str | int],
+        control: Control,
+        bytes_left: int,
+        headers: Mapping[str, str] = _NO_HEADERS,
     ) -> Answer:
         """Return the complete answer to a GET.
 
@@ -83,23 +97,29 @@ class HttpClient:
             params: The query.
             control: Ends the request at any moment.
             bytes_left: How many decoded bytes may come.
+            headers: What to send besides the usual.
 
         Raises:
+            NotModified: ``headers`` ask whether something changed, and nothing did.
             TransientSourceError: It failed in a way that may pass.
             PermanentSourceError: A second try would fail in the same way.
         """
         try:
-            with control.closing(self._shut_down), self._deadline(url):
-                return self._follow(url, dict(params), bytes_left)
+            self._sockets.reopen()
+            with control.closing(self._sockets.shut), self._deadline(url):
+                return self._follow(url, dict(params), bytes_left, headers)
         except requests.exceptions.RequestException as exc:
             raise _translated(exc, url) from exc
         finally:
             control.checkpoint()
 
+    def end(self) -> None:
+        """Make the request at work, and any further one, fail at once; from any thread."""
+        self._sockets.shut(for_good=True)
+
     def close(self) -> None:
         """Close all connections."""
         self._session.close()
-        self._sockets.clear()
 
     @contextlib.contextmanager
     def _deadline(self, url: str) -> Iterator[None]:
@@ -112,7 +132,7 @@ class HttpClient:
 
         def expire() -> None:
             late.set()
-            self._shut_down()
+            self._sockets.shut()
 
         timer = threading.Timer(self._settings.timeout_s, expire)
         timer.daemon = True
@@ -129,11 +149,22 @@ class HttpClient:
             # An answer without a length looks complete when its connection is shut.
             raise _too_slow(url)
 
-    def _follow(self, url: str, params: dict[str, str | int], bytes_left: int) -> Answer:
+    def _follow(
+        self,
+        url: str,
+        params: dict[str, str | int],
+        bytes_left: int,
+        headers: Mapping[str, str],
+    ) -> Answer:
         for _ in range(_MAX_REDIRECTS):
             self._check_origin(url)
             with self._session.get(
-                url, params=params, stream=True, timeout=self._timeout, allow_redirects=False
+                url,
+                params=params,
+                headers=headers,
+                stream=True,
+                timeout=self._timeout,
+                allow_redirects=False,
             ) as response:
                 if response.status_code not in _REDIRECTS:
                     _check_status(response)
@@ -147,9 +178,7 @@ class HttpClient:
         for chunk in response.iter_content(_CHUNK_BYTES):
             body += chunk
             if len(body) > limit:
-                message = f"{_place(response.url)} sent more than {limit} bytes; raise "
-                message += "max_page_bytes or max_bytes in source.toml if that is right"
-                raise PermanentSourceError(message, code="source_too_large")
+                raise too_large(response.url, limit)
         if not body:
             raise TransientSourceError(
                 f"{_place(response.url)} answered with nothing", code="source_empty_body"
@@ -159,6 +188,7 @@ class HttpClient:
             bytes(body),
             response.headers.get("Content-Type", ""),
             urljoin(response.url, following) if following else None,
+            headers=response.headers,
         )
 
     def _check_origin(self, url: str) -> None:
@@ -168,44 +198,6 @@ class HttpClient:
                 "if it has moved, change url in source.toml",
                 code="source_redirect",
             )
-
-    def _shut_down(self) -> None:
-        for live in list(self._sockets):
-            # The TLS layer must not take part: another thread is reading through it.
-            with contextlib.suppress(OSError):
-                socket.socket.shutdown(live, socket.SHUT_RDWR)
-
-
-class _WatchedAdapter(HTTPAdapter):
-    """Keeps the sockets of its connections, so that another thread can shut them."""
-
-    def __init__(self, sockets: set[socket.socket]) -> None:
-        self._live = sockets
-        super().__init__(max_retries=0)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  # as inherited
-        super().init_poolmanager(*args, **kwargs)
-        live = self._live
-
-        class Plain(HTTPConnection):
-            def connect(self) -> None:
-                super().connect()
-                live.clear()
-                live.add(self.sock)
-
-        class Encrypted(HTTPSConnection):
-            def connect(self) -> None:
-                super().connect()
-                live.clear()
-                live.add(self.sock)
-
-        class PlainPool(HTTPConnectionPool):
-            ConnectionCls = Plain
-
-        class EncryptedPool(HTTPSConnectionPool):
-            ConnectionCls = Encrypted
-
-        self.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": EncryptedPool}
 
 
 def _authenticate(session: requests.Session, auth: Auth) -> None:
@@ -221,6 +213,8 @@ def _check_status(response: requests.Response) -> None:
     status, place = response.status_code, _place(response.url)
     if status == _OK:
         return
+    if status == _NOT_MODIFIED and "If-None-Match" in response.request.headers:
+        raise NotModified(f"{place} says that nothing changed")
     message, code = f"{place} answered {status}", f"source_http_{status}"
     if status in _TRANSIENT_STATUS or status >= _FIRST_SERVER_ERROR:
         raise TransientSourceError(message, code=code, retry_after_s=_retry_after_s(response))
@@ -286,6 +280,13 @@ _TRANSLATIONS: tuple[tuple[type[Exception], type[SourceError], str, str], ...] =
         "{} cannot be asked; check url in source.toml",
     ),
 )
+
+
+def too_large(url: str, limit: int) -> PermanentSourceError:
+    """Return the error for more than ``limit`` bytes from ``url``."""
+    message = f"{_place(url)} sent more than {limit} bytes; raise "
+    message += "max_page_bytes or max_bytes in source.toml if that is right"
+    return PermanentSourceError(message, code="source_too_large")
 
 
 def _translated(exc: requests.exceptions.RequestException, url: str) -> SourceError:

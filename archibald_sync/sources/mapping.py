@@ -10,9 +10,9 @@ import xxhash
 from archibald_sync.domain.normalise import Notation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from archibald_sync.domain.resources import Resource
+    from archibald_sync.domain.resources import FieldType, Resource
     from archibald_sync.sources.table import TableReader
 
 # Raise it when the same bytes are to be read as other values than before.
@@ -20,14 +20,24 @@ _READING_VERSION = 1
 
 
 class FieldMapping:
-    """Our fields, the key first, with the source's name of each, and its notation."""
+    """Our fields, the key first, with the source's name of each, their types, and the notation."""
 
-    def __init__(self, columns: Mapping[str, str], notation: Notation) -> None:
+    def __init__(
+        self, columns: Mapping[str, str], types: Sequence[FieldType], notation: Notation
+    ) -> None:
         """Map each of our fields to the source's column."""
         self.fields = tuple(columns)
         self.columns = tuple(columns.values())
+        self.types = tuple(types)
         self.notation = notation
         self._text = f"{_READING_VERSION}|{notation}|{sorted(columns.items())!r}"
+
+    def read_as(self, manner: str) -> FieldMapping:
+        """Return the same mapping with values read in a connector's own ``manner``."""
+        columns = dict(zip(self.fields, self.columns, strict=True))
+        mapping = FieldMapping(columns, self.types, self.notation)
+        mapping._text += f"|{manner}"
+        return mapping
 
     @cached_property
     def version(self) -> str:
@@ -58,4 +68,5 @@ def read_mapping(reader: TableReader, resource: Resource, notation: Notation) ->
         reader.fault(f"fields.{resource.key.name}", "the key is not mapped", remedy)
     columns = {name: str(table[name]) for name in resource.field_names if name in table}
     word = reader.word("notation", tuple(Notation), notation)
-    return FieldMapping(columns, Notation(word))
+    types = [resource.fields_by_name[name].type for name in columns]
+    return FieldMapping(columns, types, Notation(word))

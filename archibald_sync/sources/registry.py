@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 COMMON_KEYS = ("kind", "notation", "fields", "guards")
 # Imported when used: nobody pays for the libraries of a face that his ERP has not.
-_MODULES = {"rest": "rest"}
+_MODULES = {"rest": "rest", "odata": "odata"}
 KINDS = tuple(_MODULES)
 
 

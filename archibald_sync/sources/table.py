@@ -115,6 +115,14 @@ class TableReader:
         self.fault(_name(section, key), f"{value!r} is not valid", remedy)
         return default
 
+    def flag(self, key: str, *, default: bool, section: str = "") -> bool:
+        """Return true or false."""
+        value = self._section(section).get(key, default)
+        if isinstance(value, bool):
+            return value
+        self.fault(_name(section, key), f"{value!r} is not valid", "write true or false")
+        return default
+
     def secret(self, key: str) -> str:
         """Return what the environment variable named by ``auth.<key>`` holds."""
         variable = self.text(key, "", "auth")

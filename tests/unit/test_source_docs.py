@@ -28,8 +28,18 @@ def rows_under(heading: str) -> dict[str, str]:
 
 
 def test_every_key_is_documented() -> None:
-    """The table of keys has each key that is read, and no other."""
-    assert set(rows_under("Keys of a resource")) == {*registry.COMMON_KEYS, *settings.KEYS}
+    """The tables of common keys have each key that is read, and no other."""
+    assert set(rows_under("Keys of a resource")) == set(registry.COMMON_KEYS)
+    assert set(rows_under("Keys of HTTP sources")) == set(http_settings.HTTP_KEYS)
+
+
+@pytest.mark.parametrize("kind", registry.KINDS)
+def test_every_key_of_a_kind_is_documented(kind: str) -> None:
+    """Each connector's table has each key that it reads besides the common ones."""
+    keys = set(registry.connector_of(kind).keys) - set(http_settings.HTTP_KEYS)
+
+    assert set(rows_under(f"Keys of {kind}")) == keys
+    assert f"`{kind}`" in rows_under("Keys of a resource")["kind"]
 
 
 @pytest.mark.parametrize(
@@ -55,14 +65,29 @@ def test_every_guard_is_documented_with_its_default() -> None:
         assert float(shown) == getattr(defaults, one.name), one.name
 
 
+def uncommented(text: str) -> str:
+    """Return ``text`` with its commented settings in force."""
+    return re.sub(r"^# (\[[\w.]+\]|\w+ = )", r"\1", text, flags=re.MULTILINE)
+
+
+def test_example_for_odata_loads(tmp_path: Path) -> None:
+    """The commented OData lines of the example work in the place of those of rest."""
+    rest, _, rest_of_file = EXAMPLE.read_text().partition("# An OData service")
+    odata, fields, mapping = rest_of_file.partition("[products.fields]")
+    kept = [line for line in rest.splitlines() if re.match(r"\[|url|auth", line)]
+    path = tmp_path / "source.toml"
+    path.write_text("\n".join([*kept, "#" + uncommented(odata), fields + mapping]))
+
+    assert load_source(PRODUCTS, path, {"ERP_TOKEN": "x"}).fields[0] == "id"
+
+
 def test_example_is_complete_and_loads(tmp_path: Path) -> None:
     """The example maps every declared field, and works once its token is set."""
     source = load_source(PRODUCTS, EXAMPLE, {"ERP_TOKEN": "x"})
     assert set(source.fields) == set(PRODUCTS.field_names)
 
-    guards = re.sub(
-        r"^# (\[products\.guards\]|\w+ = )", r"\1", EXAMPLE.read_text(), flags=re.MULTILINE
-    )
+    head, mark, tail = EXAMPLE.read_text().partition("# [products.guards]")
+    guards = head + uncommented(mark + tail)
     path = tmp_path / "source.toml"
     path.write_text(guards)
     assert tomllib.loads(guards)["products"]["guards"]
