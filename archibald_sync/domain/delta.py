@@ -14,6 +14,8 @@ from __future__ import annotations
 from array import array
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import compress
+from operator import ne
 from typing import TYPE_CHECKING, Any
 
 from archibald_sync.domain.models import FieldChange, Page, PlanCounts, RejectedValue
@@ -34,6 +36,8 @@ SAMPLE_SIZE = 20
 VOLATILE_RATIO = 0.10
 # From this part of a page on, new bytes are first looked for by content alone.
 _MANY_MISSES_RATIO = 0.10
+# As many are looked for before it is decided that contents are not to be found.
+_SOUGHT_FIRST = 2_000
 # So few that their values stay in the processor's cache: twice as fast as a page of 1,000.
 _COMPARED_AT_ONCE = 200
 
@@ -112,6 +116,8 @@ class _Tally:
     unchanged: int = 0
     rejected: int = 0
     duplicates: int = 0
+    sought: int = 0
+    found: int = 0
     same_content: int = 0
     restored_changed: int = 0
     rejected_samples: list[RejectedValue] = field(default_factory=list)
@@ -235,9 +241,13 @@ class DeltaPlanner:
                 continue
             states[row_id] = _SEEN
             self._refreshed.append((row_id, page.fingerprints[index], content_hash))
-        settled = len(misses) - len(unknown)
-        self._tally.unchanged += settled
-        self._tally.same_content += settled
+        tally, settled = self._tally, len(misses) - len(unknown)
+        tally.sought += len(misses)
+        tally.unchanged += settled
+        tally.same_content += settled
+        tally.found += settled
+        if tally.sought >= _SOUGHT_FIRST and tally.found < _MANY_MISSES_RATIO * tally.sought:
+            self._contents = {}  # contents changed as well: no use to look for them
         return unknown
 
     def _compare(self, page: Page, records: _Delivered) -> None:
@@ -296,10 +306,11 @@ class DeltaPlanner:
         self._refreshed.append((record.row_id, source_hash, content_hash))
 
     def _changes(self, record: ExistingRecord, values: tuple[Value, ...]) -> list[Any]:
+        names, old = self._fields, record.values
         return [
-            (name, old, new)
-            for name, old, new in zip(self._fields, record.values, values, strict=True)
-            if old != new and not is_same(old, new)
+            (names[at], old[at], values[at])
+            for at in compress(range(len(names)), map(ne, old, values))
+            if not is_same(old[at], values[at])
         ]
 
     def _key(self, delivered: tuple[object, ...]) -> str:

@@ -159,13 +159,14 @@ def _datetime(value: object, notation: Notation) -> Value:
     text = value.strip()
     if not text:
         return None
-    is_italian = notation is Notation.ITALIAN
-    shape = _ITALIAN_DATETIME if is_italian else _PLAIN_DATETIME
-    if not shape.fullmatch(text):
-        example = "31/01/2024 10:00:00" if is_italian else "2024-01-31T10:00:00"
-        raise ValueError(f"expected a date and time such as {example}")
-    date = f"{text[6:10]}-{text[3:5]}-{text[:2]}" if is_italian else text[:10]
-    iso = f"{date}T{text[11:]}"
+    if notation is Notation.ITALIAN:
+        if not _ITALIAN_DATETIME.fullmatch(text):
+            raise ValueError("expected a date and time such as 31/01/2024 10:00:00")
+        iso = f"{text[6:10]}-{text[3:5]}-{text[:2]}T{text[11:]}"
+    elif not _PLAIN_DATETIME.fullmatch(text):
+        raise ValueError("expected a date and time such as 2024-01-31T10:00:00")
+    else:
+        iso = text.replace(" ", "T")
     try:
         datetime.fromisoformat(iso)
     except ValueError:
@@ -193,21 +194,29 @@ def _written(read: _Reader) -> _Reader:
 
 
 class _Remembered(dict[object, Value]):
-    """What the texts of one column were read as: most columns repeat a few of them.
+    """What the values of one column were read as: most columns repeat a few of them.
 
-    Only text is kept: 1, 1.0 and True are the same key, and not the same value.
+    Texts are keys as they are, others with their type beside them: 1, 1.0 and True are
+    the same key, and not the same value.
     """
 
     def __init__(self, read: _Reader, notation: Notation) -> None:
         super().__init__({None: None})
         self._read = read
         self._notation = notation
+        self._others: dict[object, Value] = {}
 
-    def __missing__(self, value: object) -> Value:
-        found = self._read(value, self._notation)
-        if type(value) is str and len(self) < _REMEMBERED:
-            self[value] = found
-        return found
+    def __missing__(self, delivered: object) -> Value:
+        known: dict[object, Value] = self
+        key = delivered
+        if type(delivered) is not str:
+            known, key = self._others, (type(delivered), delivered)
+            if key in known:
+                return known[key]
+        value = self._read(delivered, self._notation)
+        if len(known) < _REMEMBERED:
+            known[key] = value
+        return value
 
 
 class Normaliser:
@@ -217,16 +226,19 @@ class Normaliser:
         """Prepare the reader of each of ``fields``, in their order."""
         self._notation = notation
         self._columns = tuple((field.name, _READERS[field.type]) for field in fields)
-        readers = {
-            column: _READERS[field.type]
-            for column, field in enumerate(fields)
-            if field.type is not FieldType.TEXT
-        }
-        self._texts = [column for column in range(len(fields)) if column not in readers]
-        self._typed = [(column, _Remembered(read, notation)) for column, read in readers.items()]
-        self._written = [
-            (column, _Remembered(_written(read), notation)) for column, read in readers.items()
-        ]
+        self._texts: list[int] = []
+        self._typed: list[tuple[int, _Remembered]] = []
+        self._written: list[tuple[int, _Remembered]] = []
+        for column, field in enumerate(fields):
+            if field.type is FieldType.TEXT:
+                self._texts.append(column)
+                continue
+            read = _READERS[field.type]
+            known = _Remembered(read, notation)
+            self._typed.append((column, known))
+            is_number = field.type in {FieldType.INTEGER, FieldType.BOOLEAN}
+            written = _Remembered(_written(read), notation) if is_number else known
+            self._written.append((column, written))
 
     def values(self, delivered: Sequence[object]) -> tuple[Value, ...]:
         """Return ``delivered`` as values to keep, None where nothing was delivered.

@@ -300,3 +300,14 @@ def test_key_is_kept_without_outer_spaces() -> None:
 
     assert list(known.rows) == ["A1"]
     assert (plan.counts.created, plan.counts.updated) == (0, 1)
+
+
+def test_contents_are_no_longer_sought_where_they_change_as_well() -> None:
+    """After thousands of changed records the rest is looked up by key, with the same result."""
+    rows = [(f"R{number}", "file", 1) for number in range(2_600)]
+    changed = [(key, "bur", "1") for key, _, _ in rows[:2_500]]
+    same = [(key, "file", "1") for key, _, _ in rows[2_500:]]
+
+    plan = planned(catalogue(*rows), *changed, *same)
+
+    assert (plan.counts.updated, plan.counts.unchanged, plan.counts.missing) == (2_500, 100, 0)
