@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from array import array
 from dataclasses import asdict
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from archibald_sync.domain.coverage import Coverage
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from archibald_sync.domain.resources import Resource
     from archibald_sync.storage.connection import Database
 
-_ROWS_BETWEEN_CHECKPOINTS = 500
+# So few that their values stay in the processor's cache.
+_ROWS_BETWEEN_CHECKPOINTS = 200
 # What Python's strip() takes away, for SQLite's TRIM.
 _SPACES = "".join(filter(str.isspace, map(chr, range(0x3001))))
 
@@ -51,19 +53,20 @@ class SqliteCatalogue:
             # A deferred transaction: all four queries see the same moment.
             connection.execute("BEGIN")
             try:
-                return self._read_snapshot(connection, mapping_version)
+                return self._read_snapshot(mapping_version)
             finally:
                 connection.execute("COMMIT")
 
     def find(self, keys: Sequence[str], fields: Sequence[str]) -> dict[str, ExistingRecord]:
         """Return the records with these keys, with the values of ``fields``, by key."""
         columns = _comma(fields)
-        rows = self._database.rows(
+        sql = (
             f"SELECT {self._key}, rowId, contentHash, {columns} FROM {self._table} "
-            f"WHERE {self._key} IN (SELECT value FROM json_each(:keys))",
-            {"keys": json.dumps(list(keys))},
+            f"WHERE {self._key} IN (SELECT value FROM json_each(:keys))"
         )
-        return {row[0]: ExistingRecord(row[1], row[2], tuple(row)[3:]) for row in rows}
+        with translated(self._database.path):
+            rows = self._tuples().execute(sql, {"keys": json.dumps(keys)})
+            return {row[0]: ExistingRecord(row[1], row[2], row[3:]) for row in rows}
 
     def rows(
         self, row_ids: Sequence[int], fields: Sequence[str]
@@ -113,12 +116,8 @@ class SqliteCatalogue:
         )
         return {"active": row["active"], "deleted": row["deleted"]} if row else {}
 
-    def _read_snapshot(
-        self, connection: sqlite3.Connection, mapping_version: str
-    ) -> CatalogueSnapshot:
-        cursor = connection.cursor()
-        cursor.row_factory = None
-        table = self._table
+    def _read_snapshot(self, mapping_version: str) -> CatalogueSnapshot:
+        cursor, table = self._tuples(), self._table
 
         def select(columns: str, condition: str) -> Iterable[Any]:
             sql = f"SELECT {columns} FROM {table} WHERE {condition}"
@@ -129,14 +128,33 @@ class SqliteCatalogue:
             {"resource": self._resource.name},
         ).fetchone()
         known, coverage = state or (None, None)
+        row_by_hash = dict(select("sourceHash, rowId", "sourceHash IS NOT NULL"))
+        deleted = frozenset(chain.from_iterable(select("rowId", "deletedAt IS NOT NULL")))
+        # A hash covers the key, so no two rows share one: the hashed rows are all here.
+        hashed = row_by_hash.values()
+        active = array("q", (row for row in hashed if row not in deleted) if deleted else hashed)
+        unhashed = select("rowId", "sourceHash IS NULL AND deletedAt IS NULL")
+        active.extend(chain.from_iterable(unhashed))
         return CatalogueSnapshot(
-            row_by_hash=dict(select("sourceHash, rowId", "sourceHash IS NOT NULL")),
-            active=array("q", (row[0] for row in select("rowId", "deletedAt IS NULL"))),
-            deleted=frozenset(row[0] for row in select("rowId", "deletedAt IS NOT NULL")),
+            row_by_hash=row_by_hash,
+            active=active,
+            deleted=deleted,
             missed=dict(select("rowId, missingRuns", "deletedAt IS NULL AND missingRuns > 0")),
             is_same_mapping=known == mapping_version,
             coverage=Coverage(**json.loads(coverage)) if coverage else None,
+            row_by_content=self._row_by_content,
         )
+
+    def _row_by_content(self) -> dict[bytes, int]:
+        sql = f"SELECT contentHash, rowId FROM {self._table} WHERE contentHash IS NOT NULL"
+        with translated(self._database.path):
+            return dict(self._tuples().execute(sql))
+
+    def _tuples(self) -> sqlite3.Cursor:
+        """Return a cursor whose rows are plain tuples: many are read."""
+        cursor = self._database.connection().cursor()
+        cursor.row_factory = None
+        return cursor
 
     def _keep_mapping(self, connection: sqlite3.Connection, mapping_version: str) -> None:
         connection.execute(
@@ -162,7 +180,9 @@ class SqliteCatalogue:
         return {
             "create": f"INSERT INTO {table} ({', '.join(owned)}, createdAt, updatedAt) "
             f"VALUES ({marks}, ?, ?)",
-            "update": f"UPDATE {table} SET {' = ?, '.join(owned)} = ?, updatedAt = ?, "
+            "last": f"SELECT COALESCE(MAX(rowId), 0) FROM {table}",
+            # The key stays: it is what the row was found by.
+            "update": f"UPDATE {table} SET {' = ?, '.join(owned[1:])} = ?, updatedAt = ?, "
             "missingRuns = 0 WHERE rowId = ?",
             "refresh": f"UPDATE {table} SET sourceHash = ?, contentHash = ? WHERE rowId = ?",
             "restore": f"UPDATE {table} SET deletedAt = NULL, missingRuns = 0, updatedAt = ? "
@@ -171,6 +191,9 @@ class SqliteCatalogue:
             "delete": f"UPDATE {table} SET deletedAt = ?, updatedAt = ? WHERE rowId = ?",
             "reappear": f"UPDATE {table} SET missingRuns = 0 WHERE rowId = ?",
             "log": f"INSERT INTO {changes} {change} VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "log_created": f"INSERT INTO {changes} {change} "
+            f"SELECT {key}, ?, 'created', NULL, NULL, NULL, ?, ? FROM {table} WHERE rowId > ? "
+            "ORDER BY rowId",
             "log_row": f"INSERT INTO {changes} {change} "
             f"SELECT {key}, ?, ?, NULL, NULL, NULL, ?, ? FROM {table} WHERE rowId = ?",
         }
@@ -194,26 +217,45 @@ class _PlanWriter:
         self._now = now
 
     def write(self, plan: Plan, control: Control) -> None:
-        sql, now = self._catalogue.statements(plan.fields), self._now
-        many = self._connection.executemany
-        created = (
-            (*values, source_hash, content_hash, now, now)
-            for source_hash, content_hash, values in _checked(plan.created, control)
-        )
-        many(sql["create"], created)
-        many(sql["log"], self._created_log(plan, control))
-        updated = (
-            (*values, source_hash, content_hash, now, row_id)
-            for row_id, source_hash, content_hash, values, _ in _checked(plan.updated, control)
-        )
-        many(sql["update"], updated)
-        many(sql["log"], self._updated_log(plan, control))
+        sql = self._catalogue.statements(plan.fields)
+        for batch in _batches(plan.created, control):
+            self._create(sql, batch, plan)
+        for batch in _batches(plan.updated, control):
+            self._update(sql, batch)
         refreshed = (
             (source_hash, content_hash, row_id)
             for row_id, source_hash, content_hash in _checked(plan.refreshed, control)
         )
-        many(sql["refresh"], refreshed)
+        self._connection.executemany(sql["refresh"], refreshed)
         self._write_states(plan, sql, control)
+
+    def _create(self, sql: Mapping[str, str], batch: Sequence[Any], plan: Plan) -> None:
+        now, connection = self._now, self._connection
+        (last,) = connection.execute(sql["last"]).fetchone()
+        rows = [
+            (*values, source_hash, content_hash, now, now)
+            for source_hash, content_hash, values in batch
+        ]
+        connection.executemany(sql["create"], rows)
+        if plan.renames:
+            connection.executemany(sql["log"], self._renamed_log(batch, plan))
+            return
+        # Numbers only grow: what was just written comes after what was last.
+        connection.execute(sql["log_created"], (self._session_id, now, self._epoch, last))
+
+    def _update(self, sql: Mapping[str, str], batch: Sequence[Any]) -> None:
+        session_id, now, epoch = self._session_id, self._now, self._epoch
+        rows = [
+            (*values[1:], source_hash, content_hash, now, row_id)
+            for row_id, source_hash, content_hash, values, _ in batch
+        ]
+        self._connection.executemany(sql["update"], rows)
+        log = [
+            (values[0], session_id, "updated", field, old, new, now, epoch)
+            for _, _, _, values, changes in batch
+            for field, old, new in changes
+        ]
+        self._connection.executemany(sql["log"], log)
 
     def _write_states(self, plan: Plan, sql: Mapping[str, str], control: Control) -> None:
         now, many = self._now, self._connection.executemany
@@ -224,22 +266,15 @@ class _PlanWriter:
         many(sql["delete"], ((now, now, row) for row in _checked(plan.deleted, control)))
         many(sql["log_row"], self._row_log("deleted", plan.deleted, control))
 
-    def _created_log(self, plan: Plan, control: Control) -> Iterator[tuple[Any, ...]]:
+    def _renamed_log(self, batch: Sequence[Any], plan: Plan) -> Iterator[tuple[Any, ...]]:
         session_id, now, epoch = self._session_id, self._now, self._epoch
         renames, key_field = plan.renames, plan.fields[0]
-        for _, _, values in _checked(plan.created, control):
+        for _, _, values in batch:
             key = values[0]
             if key in renames:
                 yield key, session_id, "renamed", key_field, renames[key], key, now, epoch
             else:
                 yield key, session_id, "created", None, None, None, now, epoch
-
-    def _updated_log(self, plan: Plan, control: Control) -> Iterator[tuple[Any, ...]]:
-        session_id, now, epoch = self._session_id, self._now, self._epoch
-        for _, _, _, values, changes in _checked(plan.updated, control):
-            key = values[0]
-            for field, old, new in changes:
-                yield key, session_id, "updated", field, old, new, now, epoch
 
     def _row_log(
         self, change_type: str, rows: Iterable[int], control: Control
@@ -250,10 +285,15 @@ class _PlanWriter:
 
 def _checked(items: Iterable[Any], control: Control) -> Iterator[Any]:
     """Yield ``items`` with a checkpoint every few hundred."""
-    for number, item in enumerate(items):
-        if number % _ROWS_BETWEEN_CHECKPOINTS == 0:
-            control.checkpoint()
-        yield item
+    return chain.from_iterable(_batches(items, control))
+
+
+def _batches(items: Iterable[Any], control: Control) -> Iterator[list[Any]]:
+    """Yield ``items`` by the few hundred, a checkpoint before each batch."""
+    iterator = iter(items)
+    while batch := list(islice(iterator, _ROWS_BETWEEN_CHECKPOINTS)):
+        control.checkpoint()
+        yield batch
 
 
 def _comma(names: Iterable[str]) -> str:

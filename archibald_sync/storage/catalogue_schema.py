@@ -59,6 +59,12 @@ def catalogue_statements(connection: sqlite3.Connection, resource: Resource) -> 
         f"CREATE INDEX IF NOT EXISTS {quoted(f'idx_{resource.change_table}_record')} "
         f"ON {quoted(resource.change_table)}({quoted(resource.change_key)}, id)"
     )
+    # Whoever compares reads these of every row: from here without the rest of the rows,
+    # and in their order, so that it grows at its end.
+    yield (
+        f"CREATE INDEX IF NOT EXISTS {quoted(f'idx_{resource.name}_fingerprints')} ON {table}"
+        "(rowId, sourceHash, contentHash, deletedAt, missingRuns)"
+    )
     yield from _create_search(resource)
     present = _columns(connection, resource)
     for field in resource.fields:
