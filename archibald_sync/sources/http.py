@@ -91,6 +91,8 @@ class HttpClient:
         self._session.trust_env = False
         self._session.headers["User-Agent"] = f"archibald-sync/{__version__}"
         self._session.headers["Accept"] = settings.accept
+        if settings.language:
+            self._session.headers["Accept-Language"] = settings.language
         _authenticate(self._session, settings.auth)
         adapter = WatchedAdapter(self._sockets)
         self._session.mount("http://", adapter)

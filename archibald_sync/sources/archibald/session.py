@@ -87,7 +87,8 @@ class ErpSession:
         patient = replace(http, timeout_s=self._settings.export.timeout_s)
         with closing(HttpClient(patient)) as client:
             client.restore_cookies(self._client.cookies())
-            answer = client.download(url, fields, control, http.max_bytes, file)
+            most = min(http.max_bytes, http.max_page_bytes)
+            answer = client.download(url, fields, control, most, file)
             self._client.restore_cookies(client.cookies())
         return answer
 
