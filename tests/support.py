@@ -209,9 +209,9 @@ class World:
         self._policy = SchedulePolicy(30, initial_delay_s)
         self._drivers: list[Driver] = []
 
-    def driver(self, **options: Any) -> Driver:  # noqa: ANN401
-        """Return another process's part in driving, in this process; stopped at the end."""
-        driven = Driven(
+    def driven(self) -> Driven:
+        """Return what the owner of the resource needs."""
+        return Driven(
             PRODUCTS,
             self.sync,
             self.history,
@@ -220,7 +220,11 @@ class World:
             self._policy,
             self.clock,
         )
-        driver = Driver(driven, Ownership(self.folder / "owner.lock", self.owner), **options)
+
+    def driver(self, **options: Any) -> Driver:  # noqa: ANN401
+        """Return another process's part in driving, in this process; stopped at the end."""
+        ownership = Ownership(self.folder / "owner.lock", self.owner)
+        driver = Driver(self.driven(), ownership, **options)
         self._drivers.append(driver)
         return driver
 

@@ -297,9 +297,12 @@ class Driver:
     def _listen(self) -> None:
         """Carry out intents as soon as another connection has written one."""
         while not self._stopping.wait(_LISTEN_S):
-            epoch = self._epoch
-            if epoch is not None:
-                self._guarded(_Task.LISTEN, partial(self._heed, epoch))
+            self._look_for_intents()
+
+    def _look_for_intents(self) -> None:
+        epoch = self._epoch
+        if epoch is not None:
+            self._guarded(_Task.LISTEN, partial(self._heed, epoch))
 
     def _heed(self, epoch: int) -> None:
         if not (self._driven.schedule.has_changed() or self._attention.is_set()):
@@ -313,14 +316,10 @@ class Driver:
         """Let the run at work give way, hold it to its limits, and watch the clock."""
         offset_ms = self._driven.clock.offset_ms()
         while not self._stopping.wait(_SUPERVISE_S):
-            offset_before, offset_ms = offset_ms, self._driven.clock.offset_ms()
-            if abs(offset_ms - offset_before) > _CLOCK_STEP_MS:
-                self._follow_clock(offset_ms - offset_before)
+            offset_ms = self._watch_clock(offset_ms)
             if not threading.main_thread().is_alive():
                 break  # the interpreter ends, and would wait for the run
-            control = self._desk.active_control
-            if control is not None:
-                self._guarded(_Task.SUPERVISE, partial(self._driven.sync.supervise, control))
+            self._supervise_run()
         self._leave()
 
     def _leave(self) -> None:
@@ -344,6 +343,18 @@ class Driver:
         for thread in self._threads:
             if thread.name == name:
                 thread.join()
+
+    def _supervise_run(self) -> None:
+        control = self._desk.active_control
+        if control is not None:
+            self._guarded(_Task.SUPERVISE, partial(self._driven.sync.supervise, control))
+
+    def _watch_clock(self, offset_before_ms: int) -> int:
+        """Follow a step of the wall clock since ``offset_before_ms``; return the offset now."""
+        offset_ms = self._driven.clock.offset_ms()
+        if abs(offset_ms - offset_before_ms) > _CLOCK_STEP_MS:
+            self._follow_clock(offset_ms - offset_before_ms)
+        return offset_ms
 
     def _follow_clock(self, step_ms: int) -> None:
         """Plan all jobs anew after a step of the wall clock."""

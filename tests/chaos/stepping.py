@@ -43,12 +43,19 @@ class SteppingExecutor(BaseExecutor):  # type: ignore[misc]  # APScheduler has n
         """Run what is due, in this thread; return whether there was anything."""
         has_run = bool(self._due)
         while self._due:
-            job = self._due.popleft()
-            try:
-                job.func(*job.args, **job.kwargs)
-            finally:
-                self._run_job_success(job.id, [])
+            self.begin(self._due.popleft())
         return has_run
+
+    def begin(self, job: Any) -> None:  # noqa: ANN401
+        """Run ``job`` now."""
+        self.work(job)
+
+    def work(self, job: Any) -> None:  # noqa: ANN401
+        """Run ``job`` in this thread; it may be due again afterwards."""
+        try:
+            job.func(*job.args, **job.kwargs)
+        finally:
+            self._run_job_success(job.id, [])
 
     def _do_submit_job(self, job: Any, run_times: list[datetime]) -> None:  # noqa: ANN401
         assert len(run_times) == 1, "late jobs are to be run once"
@@ -58,9 +65,9 @@ class SteppingExecutor(BaseExecutor):  # type: ignore[misc]  # APScheduler has n
 class SteppingScheduler(BaseScheduler):  # type: ignore[misc]  # APScheduler has no types
     """APScheduler without its thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, executor: SteppingExecutor | None = None) -> None:
         """Begin with nothing to do."""
-        self._stepping = SteppingExecutor()
+        self._stepping = executor or SteppingExecutor()
         super().__init__(
             timezone=UTC,
             executors={"default": self._stepping},
