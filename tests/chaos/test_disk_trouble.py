@@ -6,9 +6,12 @@ by another program, file gone, another file in its place.
 
 from __future__ import annotations
 
+import os
+import tempfile
 import threading
 import time
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -17,15 +20,17 @@ from chaos.troubles import AFTER, BEFORE, TROUBLES, Service, Trouble, small_disk
 from support import record, wait_for
 
 from archibald_sync.domain.models import IntentKind
+from archibald_sync.errors import StorageFullError
+from archibald_sync.storage.connection import Database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from support import FakeSource
 
 SYNC = "/api/products/sync"
 _RECOVERY_S = 60.0
+_IS_CLOSED = 23  # no code with which Python ends by itself
 
 
 @pytest.fixture
@@ -194,6 +199,41 @@ def test_order_does_not_wait_for_a_locked_database(tmp_path: Path, source: FakeS
     assert (answer.status_code, answer.json["quiet"]) == (201, True)
     assert ended.status_code in {200, 204}
     service.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_files_of_another_user_are_read_and_told_to_be_closed(source: FakeSource) -> None:
+    """Files that were restored under the wrong user can be read, and the refusal says why."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        service = Service(folder, source, busy_timeout_s=0.2)
+        service.close()
+        for path in folder.iterdir():
+            path.chmod(0o644)
+
+        child = os.fork()
+        if child == 0:
+            os.setuid(65534)
+            os._exit(_IS_CLOSED if is_closed_to_us(folder / "main.sqlite3") else 1)
+        _, status = os.waitpid(child, 0)
+
+        assert os.waitstatus_to_exitcode(status) == _IS_CLOSED
+
+
+def is_closed_to_us(path: Path) -> bool:
+    """Return whether a database can be read, but not written, and says why."""
+    database = Database(path, busy_timeout_s=0.2)
+    try:
+        is_read = database.rows("SELECT COUNT(*) FROM products")[0][0] == len(BEFORE)
+        obstacle = database.obstacle()
+        with database.transaction() as connection:
+            connection.execute("DELETE FROM products")
+    except StorageFullError as exc:
+        return is_read and "permissions" in str(exc) and isinstance(obstacle, StorageFullError)
+    except BaseException:  # noqa: BLE001  # the parent is told by the code
+        return False
+    return False
 
 
 def test_threads_that_come_and_go_leave_no_file_open(tmp_path: Path, source: FakeSource) -> None:
