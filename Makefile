@@ -2,6 +2,7 @@
 #
 #   PYTHON=python3.12 make test    use this interpreter for .venv
 #   make test TESTS=tests/unit     run only these tests, without the coverage limit
+#   CHAOS_SEED=7 make chaos        repeat what failed with this seed
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -18,7 +19,7 @@ PYTHON ?=
 TESTS ?=
 
 .DELETE_ON_ERROR:
-.PHONY: help run test check lint types layers bench chaos package lock audit clean
+.PHONY: help run test check lint types layers bench load chaos package lock audit clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,8 +47,11 @@ layers: $(DEV) ## Check who imports whom
 bench: $(DEV) ## Measure speed and memory
 	$(BIN)/python bench/run.py
 
+load: $(DEV) ## Measure the API under load for minutes; needs wrk
+	$(BIN)/python bench/load.py
+
 chaos: $(DEV) ## Kill, restart and starve the running service
-	$(BIN)/pytest tests/e2e -m slow
+	$(BIN)/pytest tests/chaos tests/e2e -m slow --timeout=1800
 
 package: $(DEV) ## Build the wheel, install it in a clean venv and try it
 	rm -rf build dist

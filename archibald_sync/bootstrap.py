@@ -19,6 +19,7 @@ from archibald_sync.scheduler.driver import Driver, SchedulerFactory, background
 from archibald_sync.scheduler.ownership import Ownership
 from archibald_sync.services.accounts import AccountService
 from archibald_sync.services.attempt import Mirror
+from archibald_sync.services.catalogue import CatalogueService
 from archibald_sync.services.monitoring import MonitoringService
 from archibald_sync.services.priority import PriorityManager
 from archibald_sync.services.schedule import ScheduleService
@@ -26,12 +27,15 @@ from archibald_sync.services.sync import SyncService
 from archibald_sync.sources.registry import load_guards, load_source
 from archibald_sync.storage.accounts import SqliteAccounts
 from archibald_sync.storage.catalogue import SqliteCatalogue
+from archibald_sync.storage.catalogue_reader import SqliteCatalogueReader
 from archibald_sync.storage.connection import Database
 from archibald_sync.storage.history import SqliteHistory
 from archibald_sync.storage.migrate import check_integrity, migrate
 from archibald_sync.storage.owner import SqliteOwnerLeases
+from archibald_sync.storage.plans import PlanFolder
 from archibald_sync.storage.priority import SqlitePriorityLeases
 from archibald_sync.storage.schedule import SqliteSchedule
+from archibald_sync.storage.search_index import SqliteSearchIndex
 from archibald_sync.storage.spool import FileSpool
 
 if TYPE_CHECKING:
@@ -51,6 +55,7 @@ class ResourceServices:
     resource: Resource
     schedule: ScheduleService
     monitoring: MonitoringService
+    catalogue: CatalogueService
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +147,7 @@ def build_driver(
         guards=load_guards(resource, settings.source),
         digest=xxhash.xxh3_128_digest,
         spool=partial(FileSpool, settings.database.parent),
+        plans=_plans(main),
     )
     sync = SyncService(
         mirror,
@@ -154,7 +160,8 @@ def build_driver(
         clock=clock,
     )
     policy = SchedulePolicy(settings.sync_interval_minutes, settings.sync_initial_delay_s)
-    driven = Driven(resource, sync, history, schedule, main, policy, clock)
+    index = SqliteSearchIndex(main, resource)
+    driven = Driven(resource, sync, history, schedule, main, policy, clock, index)
     ownership = Ownership(settings.lock_file(resource.name), owner)
     return Driver(driven, ownership, has_schedule=has_schedule, make_scheduler=make_scheduler)
 
@@ -201,6 +208,10 @@ def _make_secret(path: Path) -> None:
     draft.replace(path)
 
 
+def _plans(main: Database) -> PlanFolder:
+    return PlanFolder(main.path.parent / "plans")
+
+
 def _resource_services(resource: Resource, storage: Storage, clock: Clock) -> ResourceServices:
     main, name = storage.main, resource.name
     schedule = SqliteSchedule(main, clock, name)
@@ -213,6 +224,8 @@ def _resource_services(resource: Resource, storage: Storage, clock: Clock) -> Re
             owner=SqliteOwnerLeases(main, clock, name),
             priority=SqlitePriorityLeases(storage.priority, clock),
             catalogue=SqliteCatalogue(main, clock, resource),
+            plans=_plans(main),
             clock=clock,
         ),
+        catalogue=CatalogueService(resource, SqliteCatalogueReader(main, resource)),
     )

@@ -15,12 +15,14 @@
     │   ├── DeadlineExceeded         the session ran too long, or made no progress
     │   └── RunCancelled             an admin cancelled it, or the process shuts down
     ├── SyncInProgressError          another run is working; carries its id
+    ├── RefusedError                 what is asked cannot be done as things stand
     ├── StorageError
     │   ├── StorageBusyError         somebody else holds the database: try again
     │   ├── StorageFullError         no room, or the file is read-only
     │   ├── StorageCorruptError      the file is damaged: restore a copy
     │   └── SchemaVersionError       the file was written by a newer version
     ├── InvalidInputError            a field of a request is wrong
+    ├── KeyReusedError               an idempotency key came with another request
     ├── NotFoundError
     └── AuthError                    who are you, or you may not
 
@@ -177,6 +179,17 @@ class SyncInProgressError(ArchibaldSyncError):
         self.run_id = run_id
 
 
+class RefusedError(ArchibaldSyncError):
+    """What is asked cannot be done as things stand; ``code`` says why."""
+
+    code: ClassVar[str] = "refused"
+
+    def __init__(self, code: str, message: str) -> None:
+        """Keep ``code``, a stable word for why, and a sentence."""
+        super().__init__(message)
+        self.code = code  # type: ignore[misc]  # an instance refines its class
+
+
 class StorageError(ArchibaldSyncError):
     """The database could not do what was asked."""
 
@@ -216,6 +229,16 @@ class InvalidInputError(ArchibaldSyncError):
         """Keep the name of the field; ``message`` says what was expected."""
         super().__init__(f"{field}: {message}")
         self.field = field
+
+
+class KeyReusedError(ArchibaldSyncError):
+    """An idempotency key came before, with another request."""
+
+    code = "key_reused"
+
+    def __init__(self) -> None:
+        """Say what to do."""
+        super().__init__("this Idempotency-Key was used for another request; choose a new key")
 
 
 class NotFoundError(ArchibaldSyncError):

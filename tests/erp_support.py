@@ -42,6 +42,11 @@ def source_file(folder: Path, url: str, **changes: str) -> Path:
     return path
 
 
+def mapping_text() -> str:
+    """Return the table of fields of the packaged source.toml: every declared field."""
+    return _PACKAGED[_PACKAGED.index("[products.fields]") :].split("\n\n")[0] + "\n"
+
+
 def source_of(
     erp: DemoErp,
     folder: Path,

@@ -21,18 +21,22 @@ from archibald_sync.scheduler.desk import Driven
 from archibald_sync.scheduler.driver import Driver
 from archibald_sync.scheduler.ownership import Ownership
 from archibald_sync.services.attempt import Mirror
+from archibald_sync.services.catalogue import CatalogueService
 from archibald_sync.services.control import RunControl
 from archibald_sync.services.monitoring import MonitoringService
 from archibald_sync.services.priority import PriorityManager
 from archibald_sync.services.schedule import ScheduleService
 from archibald_sync.services.sync import SyncService
 from archibald_sync.storage.catalogue import SqliteCatalogue
+from archibald_sync.storage.catalogue_reader import SqliteCatalogueReader
 from archibald_sync.storage.connection import Database
 from archibald_sync.storage.history import SqliteHistory
 from archibald_sync.storage.migrate import migrate
 from archibald_sync.storage.owner import SqliteOwnerLeases
+from archibald_sync.storage.plans import PlanFolder
 from archibald_sync.storage.priority import SqlitePriorityLeases
 from archibald_sync.storage.schedule import SqliteSchedule
+from archibald_sync.storage.search_index import SqliteSearchIndex
 from archibald_sync.storage.spool import FileSpool
 
 if TYPE_CHECKING:
@@ -178,14 +182,18 @@ class World:
         self.owner = SqliteOwnerLeases(self.database, clock, "products")
         self.catalogue = SqliteCatalogue(self.database, clock, PRODUCTS)
         self.leases = SqlitePriorityLeases(self.priority_database, clock)
+        self.plans = PlanFolder(folder / "plans")
         self.monitoring = MonitoringService(
             history=self.history,
             schedule=self.schedule,
             owner=self.owner,
             priority=self.leases,
             catalogue=self.catalogue,
+            plans=self.plans,
             clock=clock,
         )
+        self.index = SqliteSearchIndex(self.database, PRODUCTS)
+        self.reading = CatalogueService(PRODUCTS, SqliteCatalogueReader(self.database, PRODUCTS))
         self.priority = PriorityManager(self.leases, self.monitoring.is_quiet)
         self.requests = ScheduleService(self.schedule)
         self.sync = SyncService(
@@ -197,6 +205,7 @@ class World:
                 GuardPolicy(),
                 xxhash.xxh3_128_digest,
                 partial(FileSpool, folder),
+                self.plans,
             ),
             transactions=self.database,
             schedule=self.schedule,
@@ -209,9 +218,9 @@ class World:
         self._policy = SchedulePolicy(30, initial_delay_s)
         self._drivers: list[Driver] = []
 
-    def driver(self, **options: Any) -> Driver:  # noqa: ANN401
-        """Return another process's part in driving, in this process; stopped at the end."""
-        driven = Driven(
+    def driven(self) -> Driven:
+        """Return what the owner of the resource needs."""
+        return Driven(
             PRODUCTS,
             self.sync,
             self.history,
@@ -219,8 +228,13 @@ class World:
             self.database,
             self._policy,
             self.clock,
+            self.index,
         )
-        driver = Driver(driven, Ownership(self.folder / "owner.lock", self.owner), **options)
+
+    def driver(self, **options: Any) -> Driver:  # noqa: ANN401
+        """Return another process's part in driving, in this process; stopped at the end."""
+        ownership = Ownership(self.folder / "owner.lock", self.owner)
+        driver = Driver(self.driven(), ownership, **options)
         self._drivers.append(driver)
         return driver
 
@@ -233,13 +247,21 @@ class World:
         assert epoch is not None
         return epoch
 
+    def own_epoch(self) -> int:
+        """Return the epoch of the last owner, live or not."""
+        lease = self.owner.lease()
+        assert lease is not None
+        return lease.epoch
+
     def claim(self, trigger: Trigger = Trigger.SCHEDULE) -> Claim:
         """Claim a run as the owner."""
         return self.sync.claim(RunRequest(trigger), self.own())
 
-    def run(self, control: RunControl | None = None) -> RunEnd:
-        """Run once, in this thread, as the owner."""
-        return self.sync.run(self.claim(), control or RunControl())
+    def run(self, control: RunControl | None = None, request: RunRequest | None = None) -> RunEnd:
+        """Run once, in this thread, as the owner; what is due unless ``request`` says."""
+        with self.database.transaction():
+            claim = self.sync.claim(request or RunRequest(Trigger.SCHEDULE), self.own())
+        return self.sync.run(claim, control or RunControl())
 
     @contextmanager
     def running(self, control: RunControl) -> Iterator[list[RunEnd]]:

@@ -39,6 +39,7 @@ _ERRORS: tuple[tuple[type[Exception], ExitCode], ...] = (
     (errors.StorageError, ExitCode.STORAGE),
     (errors.PlanHeld, ExitCode.HELD),
     (errors.SyncInProgressError, ExitCode.NOT_DONE),
+    (errors.RefusedError, ExitCode.NOT_DONE),
     (errors.RunStopped, ExitCode.CANCELLED),
 )
 

@@ -20,16 +20,21 @@ from archibald_sync.cli.instance import (
     resource_option,
 )
 from archibald_sync.cli.output import plain, seconds
+from archibald_sync.cli.planned import echo_plan
 from archibald_sync.cli.progress import RunProgress
-from archibald_sync.domain.models import IntentState, RunOutcome
+from archibald_sync.domain.models import IntentKind, IntentState, RunOutcome
 from archibald_sync.domain.policy import OWNER_LEASE_TTL_S
+from archibald_sync.errors import ConfigError, RefusedError, SyncInProgressError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from archibald_sync.bootstrap import ResourceServices
+    from archibald_sync.bootstrap import ResourceServices, Services
+    from archibald_sync.domain.models import Intent
+    from archibald_sync.scheduler.driver import Driver
 
     Run = Mapping[str, Any]
+    Wish = Callable[[ResourceServices], Intent]
 
 _POLL_S = 0.2
 # A stopped process keeps its lease until that runs out; then we are the owner.
@@ -39,7 +44,9 @@ _OWNER_WAIT_S = OWNER_LEASE_TTL_S + 10
 @click.command()
 @resource_option
 @click.option("--no-progress", is_flag=True, help="Draw no progress bar.")
-def sync(resource: str, *, no_progress: bool) -> None:
+@click.option("--dry-run", is_flag=True, help="Only make the plan; write nothing.")
+@click.option("--diff", is_flag=True, help="With --dry-run: print every entry of the plan.")
+def sync(resource: str, *, no_progress: bool, dry_run: bool, diff: bool) -> None:
     """Run one sync in the foreground.
 
     Where a service owns the resource it does the work, and this command follows it; a
@@ -49,39 +56,89 @@ def sync(resource: str, *, no_progress: bool) -> None:
     The exit code tells the outcome: 0 completed, 1 failed, 3 held, 4 cancelled or
     interrupted, 5 nobody took it on.
     """
+    if diff and not dry_run:
+        raise click.UsageError("--diff shows the plan of a dry run: add --dry-run")
+
+    def wish(asked: ResourceServices) -> Intent:
+        return asked.schedule.run_now(requester(), is_dry_run=dry_run)
+
+    run_in_foreground(resource, wish, no_progress=no_progress, has_diff=diff)
+
+
+def run_in_foreground(
+    resource: str, wish: Wish, *, no_progress: bool, has_diff: bool = False
+) -> None:
+    """Ask for a run, follow it to its end, and end with its exit code.
+
+    Where no service owns the resource, this process drives it meanwhile.
+    """
     with opened_services() as services, _terminable():
         logs.configure(services.settings.log_format)
         asked = services.resources[resource]
-        driver = build_driver(services, asked.resource, has_schedule=False)
+        driver = _own_driver(services, asked)
         run_id = None
         try:
-            driver.start()
-            run_id, is_others = _ask(asked)
+            if driver is not None:
+                driver.start()
+            run_id, is_others = _ask(asked, wish)
             if is_others:
                 click.echo(f"Run {run_id} is at work already; following it.", err=True)
             _follow(asked, run_id, has_bar=has_terminal() and not no_progress)
         except KeyboardInterrupt:
-            if run_id and not driver.is_owner:
+            if run_id and not (driver and driver.is_owner):
                 click.echo("No longer following; the run goes on in the service.", err=True)
                 sys.exit(ExitCode.CANCELLED)
             click.echo("Ending the run …", err=True)
         finally:
-            driver.stop()
+            if driver is not None:
+                driver.stop()
         # A run that we broke off has its outcome only now.
-        _finish(asked.monitoring.run(run_id) if run_id else None)
+        run = asked.monitoring.run(run_id) if run_id else None
+        if has_diff and run and run["isDryRun"] and run["outcome"] == RunOutcome.COMPLETED:
+            echo_plan(asked.monitoring, run["id"])
+        _finish(run)
 
 
-def _ask(asked: ResourceServices) -> tuple[str, bool]:
-    """Ask for a run; return its id, or that of one at work already, and whether it is that."""
-    intent = asked.schedule.run_now(requester())
+def _own_driver(services: Services, asked: ResourceServices) -> Driver | None:
+    """Return our own part in driving; None where only the service knows the source.
+
+    Raises:
+        ConfigError: ``source.toml`` is missing or wrong, and no service runs.
+    """
+    try:
+        return build_driver(services, asked.resource, has_schedule=False)
+    except ConfigError:
+        # A service that reads from the demo ERP has no source.toml in the instance.
+        if asked.monitoring.is_driven():
+            return None
+        raise
+
+
+def _ask(asked: ResourceServices, wish: Wish) -> tuple[str, bool]:
+    """Ask for a run; return its id, or that of one at work already, and whether it is that.
+
+    Raises:
+        SyncInProgressError: A run is at work, and following it would answer another wish.
+        RefusedError: The owner refused.
+    """
+    intent = wish(asked)
     if intent.state is IntentState.PENDING:
         click.echo("Waiting for the owner to answer …", err=True)
         intent = asked.schedule.answer(intent, _OWNER_WAIT_S)
     result = intent.result or {}
+    if "detail" in result:
+        raise RefusedError(str(result["reason"]), str(result["detail"]))
     if "runId" not in result:
         click.echo("skipped: no process has taken the run on", err=True)
         sys.exit(ExitCode.NOT_DONE)
-    return str(result["runId"]), intent.state is IntentState.REJECTED
+    run_id, is_others = str(result["runId"]), intent.state is IntentState.REJECTED
+    if is_others and not _is_plain_run(intent):
+        raise SyncInProgressError(run_id)
+    return run_id, is_others
+
+
+def _is_plain_run(intent: Intent) -> bool:
+    return intent.kind is IntentKind.RUN and not intent.parameters.get("dryRun")
 
 
 def _follow(asked: ResourceServices, run_id: str, *, has_bar: bool) -> None:
@@ -114,13 +171,17 @@ def _finish(run: Run | None) -> None:
         sys.exit(ExitCode.CANCELLED)
     outcome = RunOutcome(run["outcome"] or RunOutcome.INTERRUPTED)
     if outcome is RunOutcome.COMPLETED:
-        click.echo(f"completed: {_counts(run['sessions'][-1])}")
+        click.echo(f"{'dry run' if run['isDryRun'] else 'completed'}: {_counts(run)}")
+        if run["isDryRun"] and run["summary"]["objections"]:
+            click.echo(plain(run["detail"]), err=True)
+            sys.exit(ExitCode.HELD)
         return
     click.echo(f"{outcome}: {plain(run['detail'] or run['reason'])}", err=True)
     sys.exit(OUTCOMES[outcome])
 
 
-def _counts(session: Run) -> str:
+def _counts(run: Run) -> str:
+    session = run["sessions"][-1]
     names = ("Created", "Updated", "Deleted", "Restored", "Unchanged", "Rejected")
     counts = [f"{session[f'items{name}'] or 0} {name.lower()}" for name in names]
     took = seconds(session["completedAt"] - session["startedAt"])

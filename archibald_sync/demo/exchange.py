@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import socket
 import struct
@@ -28,6 +29,7 @@ class Exchange:
         """Wrap the request that ``handler`` has read."""
         self._handler = handler
         self.erp = erp
+        self.method = handler.command
         parts = urlsplit(handler.path)
         self.target = handler.path
         self.path = parts.path
@@ -49,12 +51,11 @@ class Exchange:
 
     def is_refused(self, hits: Hits) -> bool:
         """Answer with a failure that needs no product, if one is switched on."""
+        status = self._status(hits)
         if (options := hits.get("slow")) is not None:
             self.erp.stopping.wait(options.get("seconds", 1))
-        if (options := hits.get("status")) is not None:
-            again = options.get("retryAfter")
-            extra = {} if again is None else {"Retry-After": str(again)}
-            self.send(options.get("status", 500), b"{}", "application/json", extra)
+        if status is not None:
+            self.send(*status)
         elif "redirect" in hits:
             extra = {"Location": hits["redirect"].get("location", "/")}
             self.send(302, b"{}", "application/json", extra)
@@ -77,6 +78,17 @@ class Exchange:
             return False
         return True
 
+    def _status(self, hits: Hits) -> tuple[int, bytes, str, dict[str, str]] | None:
+        """Return the answer without products that a status stands for, if there is to be one."""
+        options, status = hits.get("throttle"), 429
+        if options is None or self.erp.traffic.open <= options.get("parallel", 1):
+            if (options := hits.get("status")) is None:
+                return None
+            status = options.get("status", 500)
+        again = options.get("retryAfter")
+        extra = {} if again is None else {"Retry-After": str(again)}
+        return status, b"{}", "application/json", extra
+
     def deliver(
         self,
         body: bytes,
@@ -84,9 +96,16 @@ class Exchange:
         kind: str = "application/json",
         extra: dict[str, str] | None = None,
     ) -> None:
-        """Answer 200 with ``body``, cut or slowed as ``hits`` say."""
+        """Answer 200 with ``body``, cut or slowed as ``hits`` say; 304 where it is known.
+
+        An ``ETag`` among the headers ``extra`` is compared with ``If-None-Match``.
+        """
         extra = extra or {}
-        if "cut" in hits:
+        if "gzip" in hits:
+            body, extra = gzip.compress(body), extra | {"Content-Encoding": "gzip"}
+        if "ETag" in extra and self.headers.get("If-None-Match") == extra["ETag"]:
+            self._head(304, None, kind, extra)
+        elif "cut" in hits:
             self._head(200, len(body), kind, extra)
             self._handler.wfile.write(body[: len(body) // 2])
             self._handler.close_connection = True
@@ -102,6 +121,11 @@ class Exchange:
                     return
         else:
             self.send(200, body, kind, extra)
+
+    @staticmethod
+    def tag(body: bytes) -> str:
+        """Return an ``ETag`` of ``body``."""
+        return f'"{hashlib.sha256(body).hexdigest()[:32]}"'
 
     def json(self, status: int, body: object) -> None:
         """Answer with JSON."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import uuid
 from typing import TYPE_CHECKING, Any
+
+from archibald_sync.demo.pages import encoded, spoiled
 
 if TYPE_CHECKING:
     from archibald_sync.demo.catalogue import Product
-    from archibald_sync.demo.exchange import Exchange, Hits
+    from archibald_sync.demo.exchange import Exchange
 
 STYLES = ("page", "offset", "cursor", "link", "next", "all")
 _ROOT = "/api/products"
@@ -34,12 +34,15 @@ def answer(exchange: Exchange) -> None:
     if exchange.is_refused(hits):
         return
     rows, total = erp.revisions.products(start, size, hits)
-    rows = _spoiled([dict(row) for row in rows] if hits else rows, hits)
+    rows = spoiled(rows, hits)
     body = document(style, rows, total + ("wrong-total" in hits), start, size, erp.revisions.number)
     if "endless-next" in hits and isinstance(body, dict):
         body["next"] = "7" if style == "cursor" else exchange.target
-    link = link_header(style, total, start, size)
-    exchange.deliver(encoded(body), hits, extra={"Link": link} if link else None)
+    content = encoded(body)
+    extra = {"ETag": exchange.tag(content)}
+    if (link := link_header(style, total, start, size)) is not None:
+        extra["Link"] = link
+    exchange.deliver(content, hits, extra=extra)
 
 
 def start_of(style: str, query: dict[str, str]) -> tuple[int, int]:
@@ -81,34 +84,5 @@ def link_header(style: str, total: int, start: int, size: int) -> str | None:
     return f'<{_url(style, start + size, size)}>; rel="next"'
 
 
-def encoded(body: object) -> bytes:
-    """Return a body as JSON; NaN and infinities come out as Python prints them."""
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-
-
 def _url(style: str, start: int, size: int) -> str:
     return f"/api/products/{style}?start={start}&size={size}"
-
-
-def _spoiled(rows: list[Any], hits: Hits) -> list[Any]:
-    """Return the products of a page as the faults make them look."""
-    if "short-page" in hits:
-        rows = rows[:-1]
-    if "duplicated" in hits:
-        rows = [*rows[:1], *rows]
-    if "wrong-key-type" in hits and rows:
-        rows[0]["ITEMID"] = hits["wrong-key-type"].get("value")
-    for row in rows:
-        _spoil(row, hits)
-    return rows
-
-
-def _spoil(row: dict[str, Any], hits: Hits) -> None:
-    if "renamed" in hits:
-        row["ITEMNAME"] = row.pop("NAME", None)
-    if (options := hits.get("hidden")) is not None:
-        row.pop(options.get("column", "NAME"), None)
-    if (options := hits.get("bad-value")) is not None:
-        row[options.get("column", "PRICEUNIT")] = options.get("value", float("nan"))
-    if "volatile" in hits:
-        row["READSTAMP"] = uuid.uuid4().hex

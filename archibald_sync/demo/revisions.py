@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from archibald_sync.demo.catalogue import DemoCatalogue, Product, Revision
 
@@ -24,6 +24,7 @@ class Revisions:
         self._lock = threading.RLock()
         self._reads = 0
         self._products: list[Product] = []
+        self._served = catalogue.revision.number
         self.revisions: list[Revision] = [catalogue.revision]
 
     def revise(self, created: int, updated: int, removed: int) -> Revision:
@@ -52,25 +53,32 @@ class Revisions:
             }
 
     def products(
-        self, start: int, size: int, hits: Mapping[str, Mapping[str, Any]]
+        self,
+        start: int,
+        size: int,
+        hits: Mapping[str, Mapping[str, Any]],
+        view: Callable[[list[Product]], list[Product]] = list,
     ) -> tuple[list[Product], int]:
         """Return some products, and how many there are; a read begins at its first.
 
-        The faults ``empty`` and ``filtered`` of ``hits`` hide the rest.
+        The faults ``empty`` and ``filtered`` of ``hits`` hide the rest; ``view`` chooses
+        and orders what is left.
         """
         with self._lock:
-            if start == 0:
+            if start == 0 or not self._reads:
                 if self._drift and self._reads:
                     self.revise(*_DRIFT)
                 self._reads += 1
                 self._products = list(self._catalogue.products.values())
+                self._served = self._catalogue.revision.number
             visible = self._products
             if "empty" in hits or "filtered" in hits:
                 rows = 0 if "empty" in hits else hits["filtered"].get("rows", 419)
                 visible = visible[:rows]
+            visible = view(visible)
             return visible[start : start + size], len(visible)
 
     @property
     def number(self) -> int:
         """Return the number of the revision that is served."""
-        return self._catalogue.revision.number
+        return self._served

@@ -9,23 +9,47 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
-from archibald_sync.demo import csv_face, json_face, xlsx_face
+from archibald_sync.demo import archibald_face, csv_face, json_face, odata_face, xlsx_face
+from archibald_sync.demo.archibald_export import PdfCache
+from archibald_sync.demo.archibald_sessions import Sessions
 from archibald_sync.demo.catalogue import DemoCatalogue, Revision
 from archibald_sync.demo.exchange import Exchange
 from archibald_sync.demo.faults import FAULTS, FaultSwitches
 from archibald_sync.demo.revisions import Revisions
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Self
 
 # Each face says which paths it serves, and answers them.
-_FACES = (json_face, csv_face, xlsx_face)
+_FACES = (json_face, odata_face, csv_face, xlsx_face, archibald_face)
+
+
+class Traffic:
+    """How many requests are open now, and how many were at most."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._lock = threading.Lock()
+        self.open = self.most = 0
+
+    @contextlib.contextmanager
+    def request(self) -> Iterator[None]:
+        """Count a request as open inside the block."""
+        with self._lock:
+            self.open += 1
+            self.most = max(self.most, self.open)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.open -= 1
 
 
 class DemoErp:
     """A demo ERP on a port of this machine."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # each test changes one or two
         self,
         rows: int = 4540,
         seed: int = 1,
@@ -34,6 +58,7 @@ class DemoErp:
         port: int = 0,
         host: str = "127.0.0.1",
         headers: dict[str, str] | None = None,
+        latency_s: float = 0.0,
     ) -> None:
         """Make the products; nothing listens before ``start``.
 
@@ -44,10 +69,15 @@ class DemoErp:
             port: Where to listen; 0 means any free port.
             host: On which address.
             headers: What a request must carry to be answered; None means nothing.
+            latency_s: How long each answer is on its way, in seconds.
         """
         self.revisions = Revisions(DemoCatalogue(rows, seed), drift=drift)
         self.faults = FaultSwitches()
+        self.archibald = Sessions()
+        self.exports = PdfCache()
         self.headers = headers or {}
+        self.latency_s = latency_s
+        self.traffic = Traffic()
         self.requests: list[str] = []
         self.stopping = threading.Event()
         self._address = (host, port)
@@ -158,7 +188,11 @@ class _Handler(BaseHTTPRequestHandler):
         face = next((one for one in _FACES if one.serves(exchange.path)), None)
         if face is None:
             exchange.json(404, {"error": "no such page"})
-        else:
+            return
+        erp = self.server.erp
+        with erp.traffic.request():
+            if erp.latency_s:
+                erp.stopping.wait(erp.latency_s)
             face.answer(exchange)
 
     def _steer(self, exchange: Exchange) -> None:

@@ -15,6 +15,7 @@ from array import array
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from archibald_sync.domain.coverage import CoverageTally
 from archibald_sync.domain.models import FieldChange, Page, PlanCounts, RejectedValue
 from archibald_sync.domain.normalise import Normaliser, ValueRejectedError, comparable, is_same
 from archibald_sync.errors import SourceFormatError
@@ -22,6 +23,7 @@ from archibald_sync.errors import SourceFormatError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from archibald_sync.domain.coverage import Coverage, PlanCoverage
     from archibald_sync.domain.normalise import Value
     from archibald_sync.domain.ports import Digest, Source, Spool, SpoolFactory
     from archibald_sync.domain.resources import Resource
@@ -47,8 +49,9 @@ class CatalogueSnapshot:
     """The catalogue's fingerprints and states, read at one moment.
 
     ``row_by_hash`` maps source hash to row number; ``active`` and ``deleted`` hold
-    the row numbers of either state, ``missed_once`` those of active rows that were
-    missing before, with how often.
+    the row numbers of either state, ``missed`` those of active rows that were
+    missing before, with how often. ``coverage`` is that of the active rows, None where
+    it has to be counted anew.
     """
 
     row_by_hash: Mapping[bytes, int]
@@ -56,6 +59,7 @@ class CatalogueSnapshot:
     deleted: frozenset[int]
     missed: Mapping[int, int]
     is_same_mapping: bool
+    coverage: Coverage | None = None
 
 
 @dataclass(frozen=True)
@@ -64,9 +68,13 @@ class Plan:
 
     Spools hold, for each record: ``created`` (source hash, content hash, values);
     ``updated`` (row id, source hash, content hash, values, changes); ``refreshed``
-    (row id, source hash, content hash) whose content is the same. ``restored`` and
+    (row id, source hash, content hash) whose content is the same; ``rejected`` (row of
+    the extract, field, value, reason). ``restored`` and
     ``missing`` rows are row numbers; ``deleted`` is the part of the missing that has
     now been missing often enough; ``reappeared`` are active rows missed before.
+    ``written`` is what created and updated records add to the coverage; ``coverage``
+    is known once the catalogue was asked for the rest, and so are the ``renames``: for
+    created records that only got another key, the old key by the new one.
     """
 
     fields: tuple[str, ...]
@@ -79,8 +87,11 @@ class Plan:
     missing: array[int]
     deleted: array[int]
     reappeared: array[int]
-    rejected: tuple[RejectedValue, ...]
+    rejected: Spool
     duplicate_keys: tuple[str, ...]
+    written: Coverage
+    coverage: PlanCoverage | None = None
+    renames: Mapping[str, str] = field(default_factory=dict)
 
     def is_empty(self) -> bool:
         """Return whether applying the plan would write no catalogue row."""
@@ -100,11 +111,9 @@ class _Tally:
 
     extracted: int = 0
     unchanged: int = 0
-    rejected: int = 0
     duplicates: int = 0
     same_content: int = 0
     restored_changed: int = 0
-    rejected_samples: list[RejectedValue] = field(default_factory=list)
     duplicate_samples: list[str] = field(default_factory=list)
     declared_total: int | None = None
 
@@ -139,9 +148,11 @@ class DeltaPlanner:
         declared = [resource.fields_by_name[name] for name in source.fields]
         self._normaliser = Normaliser(declared, source.notation)
         self._created, self._updated, self._refreshed = spool(), spool(), spool()
+        self._rejected = spool()
         self._states = self._initial_states()
         self._new_keys: set[str] = set()
         self._tally = _Tally()
+        self._coverage = CoverageTally(source.fields)
 
     def add(self, page: Page) -> None:
         """Compare the records of ``page``.
@@ -186,8 +197,9 @@ class DeltaPlanner:
             missing=missing,
             deleted=deleted,
             reappeared=reappeared,
-            rejected=tuple(self._tally.rejected_samples),
+            rejected=self._rejected,
             duplicate_keys=tuple(self._tally.duplicate_samples),
+            written=self._coverage.total(),
         )
 
     def _initial_states(self) -> bytearray:
@@ -236,13 +248,16 @@ class DeltaPlanner:
     def _sort(
         self, record: ExistingRecord | None, source_hash: bytes, values: tuple[Value, ...]
     ) -> None:
-        content_hash = self._digest(comparable(values))
+        content = comparable(values)
+        content_hash = self._digest(content)
         if record is None:
             self._new_keys.add(str(values[0]))
+            self._coverage.add(content)
             self._created.append((source_hash, content_hash, values))
             return
         changes = [] if record.content_hash == content_hash else self._changes(record, values)
         if changes:
+            self._coverage.change(changes)
             self._tally.restored_changed += record.row_id in self._snapshot.deleted
             self._updated.append((record.row_id, source_hash, content_hash, values, changes))
             return
@@ -274,12 +289,8 @@ class DeltaPlanner:
             self._tally.duplicate_samples.append(key)
 
     def _count_rejected(self, index: int, why: ValueRejectedError) -> None:
-        self._tally.rejected += 1
-        if len(self._tally.rejected_samples) < SAMPLE_SIZE:
-            row = self._tally.extracted + index + 1
-            self._tally.rejected_samples.append(
-                RejectedValue(row, why.field, why.value, why.reason)
-            )
+        row = self._tally.extracted + index + 1
+        self._rejected.append((row, why.field, why.value, why.reason))
 
     def _sweep(self, threshold: int) -> tuple[array[int], array[int], array[int], array[int]]:
         """Find the rows whose state changes: restored, missing, deleted, reappeared."""
@@ -300,7 +311,7 @@ class DeltaPlanner:
             unchanged=tally.unchanged - len(restored) + tally.restored_changed,
             missing=len(missing),
             deleted=len(deleted),
-            rejected=tally.rejected,
+            rejected=len(self._rejected),
             duplicates=tally.duplicates,
             active_before=len(self._snapshot.active),
             declared_total=tally.declared_total,
@@ -333,10 +344,13 @@ class _NoSpool:
 
 
 def sample_changes(plan: Plan, limit: int = SAMPLE_SIZE) -> dict[str, list[Any]]:
-    """Return up to ``limit`` created and updated records of ``plan``, for people to look at."""
+    """Return up to ``limit`` records of ``plan`` of each kind, for people to look at."""
     created = [values[0] for (_, _, values), _ in zip(plan.created, range(limit), strict=False)]
     updated = [
         {"id": entry[3][0], "changes": [FieldChange(*change) for change in entry[4]]}
         for entry, _ in zip(plan.updated, range(limit), strict=False)
     ]
-    return {"created": created, "updated": updated}
+    rejected = [
+        RejectedValue(*entry) for entry, _ in zip(plan.rejected, range(limit), strict=False)
+    ]
+    return {"created": created, "updated": updated, "rejected": rejected}

@@ -11,9 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from archibald_sync.domain.coverage import lost_fields
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from archibald_sync.domain.coverage import Coverage
     from archibald_sync.domain.models import PlanCounts
     from archibald_sync.domain.policy import GuardPolicy
 
@@ -26,9 +29,32 @@ class Objection:
     message: str
 
 
-def judge(counts: PlanCounts, policy: GuardPolicy) -> list[Objection]:
-    """Return what speaks against a plan; nothing means that it may be applied."""
-    return [*_completeness(counts, policy), *_extent(counts, policy)]
+def judge(
+    counts: PlanCounts,
+    policy: GuardPolicy,
+    before: Coverage | None = None,
+    now: Coverage | None = None,
+) -> list[Objection]:
+    """Return what speaks against a plan; nothing means that it may be applied.
+
+    Args:
+        counts: What the plan would do.
+        policy: The limits.
+        before: The coverage of the last extract that was accepted, if it is known.
+        now: The coverage of this extract.
+    """
+    objections = [*_completeness(counts, policy), *_extent(counts, policy)]
+    if before and now and now.rows and counts.active_before > policy.ratio_floor_rows:
+        objections.extend(_coverage(before, now, policy))
+    return objections
+
+
+def _coverage(before: Coverage, now: Coverage, policy: GuardPolicy) -> Iterator[Objection]:
+    lost = lost_fields(before, now, policy)
+    if lost:
+        shares = (f"{name} {before.share(name):.0%} -> {now.share(name):.0%}" for name in lost)
+        message = f"columns lost their values, in parts of the rows: {', '.join(shares)}"
+        yield Objection("coverage_lost", message)
 
 
 def _completeness(counts: PlanCounts, policy: GuardPolicy) -> Iterator[Objection]:

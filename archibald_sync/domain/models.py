@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from archibald_sync.domain.coverage import Coverage
+
 
 class SessionStatus(StrEnum):
     """How an attempt stands or ended."""
@@ -41,6 +43,11 @@ class Trigger(StrEnum):
     SCHEDULE = "schedule"
     MANUAL = "manual"
     CATCH_UP = "catchUp"
+
+    @property
+    def mode(self) -> str:
+        """Return the plan's word for it: ``auto`` or ``manual``."""
+        return "manual" if self is Trigger.MANUAL else "auto"
 
 
 class Stage(StrEnum):
@@ -104,9 +111,23 @@ class RejectedValue:
     reason: str
 
 
+class PlanKind(StrEnum):
+    """What the entries of a plan that is kept are about."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    MISSING = "missing"
+    RESTORED = "restored"
+    RENAMED = "renamed"
+    REJECTED = "rejected"
+
+
 @dataclass(frozen=True, slots=True)
 class PlanCounts:
-    """How many records a plan creates, updates, …; ``deleted`` is part of ``missing``."""
+    """How many records a plan creates, updates, and so on.
+
+    ``deleted`` is part of ``missing``, ``renamed`` of ``created``.
+    """
 
     extracted: int = 0
     created: int = 0
@@ -119,6 +140,7 @@ class PlanCounts:
     duplicates: int = 0
     active_before: int = 0
     declared_total: int | None = None
+    renamed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +156,17 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """What is asked for when a run is started."""
+    """What is asked for when a run is started.
+
+    ``approves`` is the held run whose plan this one may apply; a dry run makes a plan
+    and applies none.
+    """
 
     trigger: Trigger
     requested_by: str | None = None
     due_at: int | None = None
+    approves: str | None = None
+    is_dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +182,13 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class SessionEnd:
-    """How a session ended; ``counts`` stays None where no plan was made."""
+    """How a session ended; ``counts`` and ``coverage`` stay None where no plan was made."""
 
     status: SessionStatus
     counts: PlanCounts | None = None
     error_code: str | None = None
     error_message: str | None = None
+    coverage: Coverage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +233,7 @@ class IntentKind(StrEnum):
     START = "start"
     STOP = "stop"
     RUN = "run"
+    APPROVE = "approve"
 
 
 class IntentState(StrEnum):

@@ -199,6 +199,18 @@ def comparable(values: Sequence[Value]) -> bytes:
     ).encode()
 
 
+def empty_columns(content: bytes) -> list[int]:
+    """Return which values of a record are empty, from what `comparable` made of them."""
+    if b"\x1f\x1f" not in b"\x1f%b\x1f" % content and b"\x00" not in content:
+        return []  # so nearly all records of a nearly full column cost one search
+    return [i for i, part in enumerate(content.split(b"\x1f")) if part in {b"", b"\x00"}]
+
+
+def is_empty(value: Value) -> bool:
+    """Return whether a value counts as none: None, or text without a sign in it."""
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
 def is_same(one: Value, other: Value) -> bool:
     """Return whether two values of a field count as the same content."""
     if isinstance(one, str) and isinstance(other, str):

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 MIN_INTERVAL_MINUTES = 1
 MAX_INTERVAL_MINUTES = 1440
 
+# How far each count of a plan may be from the approved one, as a part of that.
+APPROVAL_TOLERANCE = 0.01
+
 OWNER_LEASE_TTL_S = 20.0
 OWNER_RENEWAL_S = 5.0
 
@@ -26,13 +29,19 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class GuardPolicy:
-    """When a plan is held rather than applied; ratios are of the active rows."""
+    """When a plan is held rather than applied; ratios are of the active rows.
+
+    A field with values in more than ``coverage_floor_ratio`` of the rows must keep
+    ``min_coverage_ratio`` of that share.
+    """
 
     min_extract_ratio: float = 0.70
     ratio_floor_rows: int = 100
     max_deleted_ratio: float = 0.20
     max_updated_ratio: float = 0.50
     max_rejected_ratio: float = 0.01
+    coverage_floor_ratio: float = 0.05
+    min_coverage_ratio: float = 0.50
     missing_runs_before_delete: int = 2
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from archibald_sync.domain.coverage import Coverage
     from archibald_sync.domain.delta import CatalogueSnapshot, ExistingRecord, Plan
     from archibald_sync.domain.models import (
         Claim,
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
         IntentState,
         OwnerLease,
         Page,
+        PlanKind,
         PriorityLease,
         Progress,
         Role,
@@ -30,7 +32,8 @@ if TYPE_CHECKING:
         SyncMetrics,
         User,
     )
-    from archibald_sync.domain.normalise import Notation
+    from archibald_sync.domain.normalise import Notation, Value
+    from archibald_sync.errors import StorageError
 
 
 class Control(Protocol):
@@ -99,6 +102,14 @@ class Catalogue(Protocol):
     def find(self, keys: Sequence[str], fields: Sequence[str]) -> dict[str, ExistingRecord]:
         """Return the records with these keys, with the values of ``fields``."""
 
+    def rows(
+        self, row_ids: Sequence[int], fields: Sequence[str]
+    ) -> Iterator[tuple[int, tuple[Value, ...]]]:
+        """Read the rows with these numbers: each with the values of ``fields``."""
+
+    def coverage(self, rows: Sequence[int] | None = None) -> Coverage:
+        """Return the coverage of these rows, else of all active ones."""
+
     def count(self) -> Mapping[str, int]:
         """Return how many records are ``active`` and how many ``deleted``."""
 
@@ -123,11 +134,34 @@ class Spool(Protocol):
         """Return how many items there are."""
 
 
+class KeptPlans(Protocol):
+    """The entries of the last few plans that were not applied, for people to look at."""
+
+    def keep(self, run_id: str, entries: Iterable[tuple[PlanKind, Mapping[str, object]]]) -> None:
+        """Keep all ``entries`` of a run's plan, and forget those of runs long ago.
+
+        Raises:
+            StorageFullError: There is no room.
+        """
+
+    def page(
+        self, run_id: str, kind: PlanKind, start: int, limit: int
+    ) -> tuple[list[Mapping[str, Any]], int | None]:
+        """Return up to ``limit`` entries from ``start`` on, and where more begin.
+
+        Raises:
+            NotFoundError: No plan of this run is kept.
+            InvalidInputError: No entry begins at ``start``.
+        """
+
+
 class History(Protocol):
     """Sessions and runs, and the metrics over them."""
 
     def claim_run(self, request: RunRequest, epoch: int, *, with_session: bool) -> Claim:
         """Begin a run, and its first session if ``with_session``.
+
+        A run that it approves is marked as approved.
 
         Raises:
             SyncInProgressError: Another run is working.
@@ -136,6 +170,9 @@ class History(Protocol):
 
     def record_skip(self, request: RunRequest, epoch: int, reason: str, detail: str) -> str:
         """Record a run that did not take place; return its id."""
+
+    def newest_held_run_id(self) -> str | None:
+        """Return the id of the run that was held last, if any was."""
 
     def begin_session(self, claim: Claim, attempt: int) -> str:
         """Begin a session of a claimed run; return its id."""
@@ -164,7 +201,9 @@ class History(Protocol):
     def run(self, run_id: str) -> Mapping[str, Any] | None:
         """Return the row of a run, with the plan's camelCase names."""
 
-    def last_runs(self, limit: int, *, with_skipped: bool = True) -> list[Mapping[str, Any]]:
+    def last_runs(
+        self, limit: int, *, with_skipped: bool = True, with_dry: bool = True
+    ) -> list[Mapping[str, Any]]:
         """Return the newest runs, the newest first."""
 
     def running_session(self) -> Mapping[str, Any] | None:
@@ -186,6 +225,9 @@ class History(Protocol):
 
     def get_sync_metrics(self) -> SyncMetrics:
         """Return the metrics over all sessions ever."""
+
+    def last_coverage(self) -> Coverage | None:
+        """Return the coverage of the last extract that was applied, if it is known."""
 
     def last_times(self) -> Mapping[str, int | None]:
         """Return lastCheckedAt, lastSuccessAt and lastChangeAt."""
@@ -256,12 +298,17 @@ class OwnerLeases(Protocol):
     def release(self, epoch: int) -> None:
         """Let the lease expire now, if ``epoch`` still holds it."""
 
+    def obstacle(self) -> StorageError | None:
+        """Return what keeps everybody from writing a lease now, if anything does; never waits."""
+
 
 class PriorityLeases(Protocol):
     """Claims by foreground work; kept apart, so that no sync can delay them."""
 
-    def take(self, owner: str, reason: str, ttl_s: float) -> PriorityLease:
-        """Take a lease for ``ttl_s`` seconds."""
+    def take(
+        self, owner: str, reason: str, ttl_s: float, idempotency_key: str | None = None
+    ) -> PriorityLease:
+        """Take a lease for ``ttl_s`` seconds; the same key gives the one still held."""
 
     def renew(self, lease_id: str, ttl_s: float) -> PriorityLease:
         """Prolong a lease to ``ttl_s`` seconds from now.

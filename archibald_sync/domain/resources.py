@@ -30,12 +30,29 @@ class Field:
     description: str
 
 
+@dataclass(frozen=True, slots=True)
+class Variants:
+    """How the records of a resource are variants of each other: packs of one instrument.
+
+    Records of one name are variants; an order of one counts in multiples of ``multiple``.
+    A record with ``stopped``, or without ``orderable``, cannot be ordered.
+    """
+
+    multiple: str
+    orderable: str
+    stopped: str
+
+
 @dataclass(frozen=True)
 class Resource:
     """A kind of thing that is mirrored from the ERP.
 
     ``name`` is the plural that names table, sessions and URLs; ``singular`` names
     the change log; ``label`` starts sentences for people. ``fields[0]`` is the key.
+    ``name_field`` is what people call a record by: where a key vanishes and another
+    appears with the same name, the record was renamed; variants share it. ``searched``
+    are the fields whose words can be searched for, ``group`` is the one by which a list
+    can be narrowed.
     """
 
     name: str
@@ -43,6 +60,10 @@ class Resource:
     label: str
     component: str
     fields: tuple[Field, ...]
+    name_field: str | None = None
+    searched: tuple[str, ...] = ()
+    group: str | None = None
+    variants: Variants | None = None
 
     @property
     def key(self) -> Field:
@@ -53,6 +74,11 @@ class Resource:
     def change_table(self) -> str:
         """Return the name of the change log's table."""
         return f"{self.singular}_changes"
+
+    @property
+    def search_table(self) -> str:
+        """Return the name of the table in which words are searched for."""
+        return f"{self.singular}_search"
 
     @property
     def change_key(self) -> str:
@@ -78,6 +104,9 @@ PRODUCTS = Resource(
     singular="product",
     label="Products",
     component="ProductSyncService",
+    searched=("id", "name", "searchName", "description", "productGroupDescription"),
+    group="productGroupId",
+    variants=Variants(multiple="multipleQty", orderable="orderable", stopped="stopped"),
     fields=(
         Field("id", _TEXT, "Article id, unique: 016869K2, 10012345 or a course code"),
         Field("name", _TEXT, "figure.shank.size; pack variants share it"),
@@ -115,6 +144,7 @@ PRODUCTS = Resource(
         Field("unitId", _TEXT, "Unit of measure"),
         Field("vatGroup", _INTEGER, "VAT group: 5, 1 or 0"),
     ),
+    name_field="name",
 )
 
 RESOURCES: dict[str, Resource] = {resource.name: resource for resource in (PRODUCTS,)}

@@ -11,7 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archibald_sync.domain.models import Claim, IntentKind, IntentState, RunRequest, Trigger
-from archibald_sync.errors import RunCancelled, SyncInProgressError
+from archibald_sync.errors import (
+    NotFoundError,
+    RefusedError,
+    RunCancelled,
+    SyncInProgressError,
+)
 from archibald_sync.logs import ComponentLogger
 from archibald_sync.services.control import RunControl
 
@@ -22,6 +27,7 @@ if TYPE_CHECKING:
     from archibald_sync.domain.models import Intent, SchedulerState
     from archibald_sync.domain.policy import SchedulePolicy
     from archibald_sync.domain.ports import History, Schedule, Transactions
+    from archibald_sync.domain.reading import SearchIndex
     from archibald_sync.domain.resources import Resource
     from archibald_sync.errors import RunStopped
     from archibald_sync.services.sync import SyncService
@@ -41,6 +47,7 @@ class Driven:
     transactions: Transactions
     policy: SchedulePolicy
     clock: Clock
+    search: SearchIndex
 
 
 class OwnerDesk:
@@ -90,18 +97,8 @@ class OwnerDesk:
 
     def run_due(self, epoch: int) -> None:
         """Work on the run that is due now, in this thread; return when it has ended."""
-        state, now = self._driven.schedule.state(), self._driven.clock.now_ms()
-        if state.next_due_at is None or state.next_due_at > now:
-            return
-        is_late = now - state.next_due_at > _CATCH_UP_AFTER_MS
-        trigger = Trigger.CATCH_UP if is_late else Trigger.SCHEDULE
-        request = RunRequest(trigger, due_at=state.next_due_at)
-        try:
-            claim, control = self._claim(request, epoch)
-        except SyncInProgressError as exc:
-            self._skip(request, epoch, exc)
-            return
-        self.work(claim, control)
+        if (due := self._claim_due(epoch)) is not None:
+            self.work(*due)
 
     def work(self, claim: Claim, control: RunControl) -> None:
         """Work on a claimed run, in this thread."""
@@ -110,6 +107,11 @@ class OwnerDesk:
         finally:
             with self._lock:
                 self._active = None
+
+    def finish(self) -> None:
+        """Work on a claimed run that nobody has begun; call it when nobody else can."""
+        if (active := self._active) is not None:
+            self.work(*active)
 
     def stop_active(self, why: RunStopped) -> None:
         """End the run at work in this process, if any, at its next checkpoint."""
@@ -181,14 +183,33 @@ class OwnerDesk:
         self._log.info("Stopped auto-sync")
 
     def _run_now(self, intent: Intent, epoch: int) -> None:
-        request = RunRequest(Trigger.MANUAL, intent.requested_by)
+        """Begin the run that was asked for; an approval is a run that passes its guards."""
+        request = _request(intent)
         try:
             claim, control = self._claim(request, epoch, intent)
         except SyncInProgressError as exc:
             result = {"reason": exc.code, "runId": exc.run_id}
             self._answer(intent, IntentState.REJECTED, result, epoch)
-            return
-        self._submit(claim, control)
+        except (NotFoundError, RefusedError) as exc:
+            result = {"reason": exc.code, "detail": str(exc)}
+            self._answer(intent, IntentState.REJECTED, result, epoch)
+        else:
+            self._submit(claim, control)
+
+    def _claim_due(self, epoch: int) -> tuple[Claim, RunControl] | None:
+        """Claim the run that is due, if one still is when nothing is being carried out."""
+        with self._lock:
+            state, now = self._state(), self._driven.clock.now_ms()
+            if state.next_due_at is None or state.next_due_at > now:
+                return None
+            is_late = now - state.next_due_at > _CATCH_UP_AFTER_MS
+            trigger = Trigger.CATCH_UP if is_late else Trigger.SCHEDULE
+            request = RunRequest(trigger, due_at=state.next_due_at)
+            try:
+                return self._claim(request, epoch)
+            except SyncInProgressError as exc:
+                self._skip(request, epoch, exc)
+                return None
 
     def _claim(
         self, request: RunRequest, epoch: int, intent: Intent | None = None
@@ -196,6 +217,9 @@ class OwnerDesk:
         """Claim a run, and answer the intent that asked for it in the same transaction."""
         with self._lock:
             with self._driven.transactions.transaction():
+                if self._active is None:
+                    # A run whose end could not be written must not be in the way of this one.
+                    self._driven.history.interrupt_orphans(epoch, None)
                 claim = self._driven.sync.claim(request, epoch)
                 if intent is not None:
                     result = {"runId": claim.run_id, "sessionId": claim.session_id}
@@ -230,3 +254,14 @@ class OwnerDesk:
 
     def _state(self) -> SchedulerState:
         return self._driven.schedule.state()
+
+
+def _request(intent: Intent) -> RunRequest:
+    """Return the run that an intent asks for."""
+    approves = intent.parameters.get("runId")
+    return RunRequest(
+        Trigger.MANUAL,
+        intent.requested_by,
+        approves=None if approves is None else str(approves),
+        is_dry_run=intent.parameters.get("dryRun") is True,
+    )

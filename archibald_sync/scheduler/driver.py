@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
@@ -53,6 +54,7 @@ class _Task(StrEnum):
     FOLLOW_CLOCK = "followClock"
     RUN = "run"
     WORK = "work"
+    INDEX = "index"
 
 
 SchedulerFactory: TypeAlias = "Callable[[], BaseScheduler]"
@@ -97,7 +99,7 @@ class Driver:
         self._threads: list[threading.Thread] = []
         self._stopping = threading.Event()
         self._attention = threading.Event()
-        self._installing = threading.Lock()
+        self._installing = threading.RLock()
         self._installed: tuple[int, int] | None = None
         self._epoch_in_order: int | None = None
         self._backoffs = {name: Backoff() for name in _Task}
@@ -161,14 +163,13 @@ class Driver:
         self._stopping.set()
         self._stop_active()
         scheduler.shutdown(wait=True)
-        for thread in self._threads:
-            thread.join()
+        self._join(self._listen.__name__)
+        self._stop_active()
+        self._done(_Task.WORK, self._desk.finish)
+        self._join(self._supervise.__name__)
         self._threads.clear()
         self._installed = None
-        try:
-            self._ownership.release()
-        except StorageError as exc:
-            self._log.warning("Lease not released, it will run out: %s", exc)
+        self._release()
 
     def _triggers(self) -> tuple[IntervalTrigger, IntervalTrigger]:
         return (
@@ -178,6 +179,8 @@ class Driver:
 
     def _tick(self) -> None:
         self._guarded(_Task.TICK, self._seek_or_install)
+        if self.is_owner and not self._stopping.is_set():
+            self._guarded(_Task.INDEX, self._index)
 
     def _seek_or_install(self) -> None:
         if self._stopping.is_set():
@@ -194,6 +197,9 @@ class Driver:
             self._epoch_in_order = epoch
             self._log.info("Owner of %s, epoch %d", self._driven.resource.name, epoch)
         self._install_interval_job()
+
+    def _index(self) -> None:
+        self._driven.search.catch_up()
 
     def _renew(self) -> None:
         self._guarded(_Task.RENEW, self._renew_and_keep_alive)
@@ -243,7 +249,7 @@ class Driver:
             due_at = state.next_due_at
             wanted = None if due_at is None else (state.interval_minutes, due_at)
             scheduler = self._scheduler
-            if scheduler is None or wanted == self._installed:
+            if scheduler is None or self._epoch is None or wanted == self._installed:
                 return
             if wanted is None:
                 self._remove_interval_job()
@@ -262,13 +268,12 @@ class Driver:
             self._installed = wanted
 
     def _remove_interval_job(self) -> None:
-        self._installed = None
-        if self._scheduler is None:
-            return
-        try:
-            self._scheduler.remove_job(self._job_id)
-        except JobLookupError:
-            return  # there was none
+        with self._installing:
+            self._installed = None
+            if self._scheduler is None:
+                return
+            with suppress(JobLookupError):
+                self._scheduler.remove_job(self._job_id)
 
     def _run_due(self) -> None:
         epoch = self._epoch
@@ -280,12 +285,11 @@ class Driver:
         self._tick()
 
     def _submit(self, claim: Claim, control: RunControl) -> None:
-        if self._scheduler is None:
-            control.stop(_shutdown())
-            return
-        self._scheduler.add_job(
-            self._work, args=(claim, control), id=f"run:{claim.run_id}", name=claim.run_id
-        )
+        # None while stopping, which ends what was claimed and not begun.
+        if (scheduler := self._scheduler) is not None:
+            scheduler.add_job(
+                self._work, args=(claim, control), id=f"run:{claim.run_id}", name=claim.run_id
+            )
 
     def _work(self, claim: Claim, control: RunControl) -> None:
         self._done(_Task.WORK, lambda: self._desk.work(claim, control))
@@ -299,9 +303,12 @@ class Driver:
     def _listen(self) -> None:
         """Carry out intents as soon as another connection has written one."""
         while not self._stopping.wait(_LISTEN_S):
-            epoch = self._epoch
-            if epoch is not None:
-                self._guarded(_Task.LISTEN, partial(self._heed, epoch))
+            self._look_for_intents()
+
+    def _look_for_intents(self) -> None:
+        epoch = self._epoch
+        if epoch is not None:
+            self._guarded(_Task.LISTEN, partial(self._heed, epoch))
 
     def _heed(self, epoch: int) -> None:
         if not (self._driven.schedule.has_changed() or self._attention.is_set()):
@@ -315,15 +322,45 @@ class Driver:
         """Let the run at work give way, hold it to its limits, and watch the clock."""
         offset_ms = self._driven.clock.offset_ms()
         while not self._stopping.wait(_SUPERVISE_S):
-            offset_before, offset_ms = offset_ms, self._driven.clock.offset_ms()
-            if abs(offset_ms - offset_before) > _CLOCK_STEP_MS:
-                self._follow_clock(offset_ms - offset_before)
+            offset_ms = self._watch_clock(offset_ms)
             if not threading.main_thread().is_alive():
                 break  # the interpreter ends, and would wait for the run
-            control = self._desk.active_control
-            if control is not None:
-                self._guarded(_Task.SUPERVISE, partial(self._driven.sync.supervise, control))
-        self._stop_active()
+            self._supervise_run()
+        self._leave()
+
+    def _leave(self) -> None:
+        """End the run at work, and free the ownership as soon as it has ended.
+
+        A worker may have requests to answer for seconds yet; others can drive meanwhile.
+        """
+        pause = threading.Event()
+        while self._desk.active_control is not None:
+            self._stop_active()  # again: it may have begun this moment
+            pause.wait(_SUPERVISE_S)
+        self._release()
+
+    def _release(self) -> None:
+        try:
+            self._ownership.release()
+        except StorageError as exc:
+            self._log.warning("Lease not released, it will run out: %s", exc)
+
+    def _join(self, name: str) -> None:
+        for thread in self._threads:
+            if thread.name == name:
+                thread.join()
+
+    def _supervise_run(self) -> None:
+        control = self._desk.active_control
+        if control is not None:
+            self._guarded(_Task.SUPERVISE, partial(self._driven.sync.supervise, control))
+
+    def _watch_clock(self, offset_before_ms: int) -> int:
+        """Follow a step of the wall clock since ``offset_before_ms``; return the offset now."""
+        offset_ms = self._driven.clock.offset_ms()
+        if abs(offset_ms - offset_before_ms) > _CLOCK_STEP_MS:
+            self._follow_clock(offset_ms - offset_before_ms)
+        return offset_ms
 
     def _follow_clock(self, step_ms: int) -> None:
         """Plan all jobs anew after a step of the wall clock."""
@@ -333,8 +370,9 @@ class Driver:
             self._done(_Task.FOLLOW_CLOCK, lambda: self._desk.shift_due_time(step_ms, epoch))
         if scheduler is not None:
             every_tick, every_renewal = self._triggers()
-            scheduler.reschedule_job(_TICK, trigger=every_tick)
-            scheduler.reschedule_job(_RENEW, trigger=every_renewal)
+            with suppress(JobLookupError):  # it is being shut down
+                scheduler.reschedule_job(_TICK, trigger=every_tick)
+                scheduler.reschedule_job(_RENEW, trigger=every_renewal)
         self._installed = None
         if epoch is not None:
             self._done(_Task.FOLLOW_CLOCK, self._install_interval_job)
@@ -345,7 +383,7 @@ class Driver:
         self._threads = []
         self._installed = self._epoch_in_order = None
         self._stopping, self._attention = threading.Event(), threading.Event()
-        self._installing = threading.Lock()
+        self._installing = threading.RLock()
         self._desk = OwnerDesk(self._driven, self._submit)
         self._ownership.forget()
 

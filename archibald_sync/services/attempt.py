@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from archibald_sync.domain.delta import DeltaPlanner, Plan, sample_changes
+from archibald_sync.domain.delta import DeltaPlanner, Plan
 from archibald_sync.domain.guards import judge
 from archibald_sync.domain.models import Progress, Stage
 from archibald_sync.errors import PlanHeld, StorageBusyError
+from archibald_sync.services.findings import examined
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from archibald_sync.domain.guards import Objection
-    from archibald_sync.domain.models import Claim, PlanCounts
+    from archibald_sync.domain.models import Claim
     from archibald_sync.domain.policy import GuardPolicy
-    from archibald_sync.domain.ports import Catalogue, Digest, History, Source, SpoolFactory
+    from archibald_sync.domain.ports import (
+        Catalogue,
+        Digest,
+        History,
+        KeptPlans,
+        Source,
+        SpoolFactory,
+    )
     from archibald_sync.domain.resources import Resource
     from archibald_sync.services.control import RunControl
 
@@ -35,6 +43,7 @@ class Mirror:
     guards: GuardPolicy
     digest: Digest
     spool: SpoolFactory
+    plans: KeptPlans
 
 
 class ProgressReporter:
@@ -90,41 +99,42 @@ def make_plan(mirror: Mirror, control: RunControl, report: Callable[[Progress], 
         report(last)
     report(Progress(Stage.PLAN, last.pages, last.total_pages, items, last.total_items))
     plan = planner.finish(mirror.guards.missing_runs_before_delete)
+    plan = examined(mirror.resource, catalogue, snapshot, plan)
     report(Progress(Stage.APPLY, last.pages, last.total_pages, items, last.total_items))
     return plan
 
 
-def judge_plan(mirror: Mirror, plan: Plan) -> None:
-    """Let the guards judge ``plan``.
+def objections_to(mirror: Mirror, plan: Plan) -> list[Objection]:
+    """Return what the guards have against ``plan``."""
+    known = plan.coverage
+    if known is None:
+        return judge(plan.counts, mirror.guards)
+    before = mirror.history.last_coverage() or known.before
+    return judge(plan.counts, mirror.guards, before, known.extract)
+
+
+def hold(objections: Sequence[Objection]) -> None:
+    """Refuse a plan that something speaks against.
 
     Raises:
-        PlanHeld: A guard refused it.
+        PlanHeld: There are objections.
     """
-    objections = judge(plan.counts, mirror.guards)
     if objections:
         raise PlanHeld(objections[0].guard, held_message(objections))
 
 
-def held_message(objections: list[Objection]) -> str:
+def dry_message(objections: Sequence[Objection]) -> str:
+    """Return one sentence for what would become of a plan."""
+    if not objections:
+        return "dry run, nothing was written: the plan would be applied"
+    reasons = "; ".join(objection.message for objection in objections)
+    return f"dry run, nothing was written: the plan would be held: {reasons}"
+
+
+def held_message(objections: Sequence[Objection]) -> str:
     """Return one sentence for all that speaks against a plan."""
     reasons = "; ".join(objection.message for objection in objections)
     return f"held, nothing was written: {reasons}"
-
-
-def plan_summary(plan: Plan) -> dict[str, object]:
-    """Return what a run keeps of its plan: counts and samples."""
-    return {
-        "counts": _counts(plan.counts),
-        "rejected": list(plan.rejected),
-        "duplicateKeys": list(plan.duplicate_keys),
-        **sample_changes(plan),
-    }
-
-
-def _counts(counts: PlanCounts) -> dict[str, int | None]:
-    """Return counts under the camelCase names that JSON has everywhere."""
-    renamed = {"active_before": "activeBefore", "declared_total": "declaredTotal"}
-    return {renamed.get(name, name): value for name, value in asdict(counts).items()}
 
 
 def open_reporter(

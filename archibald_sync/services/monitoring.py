@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from archibald_sync.domain.models import RunOutcome, SessionStatus
+from archibald_sync.errors import NotFoundError, Preempted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from archibald_sync.clock import Clock
     from archibald_sync.domain.models import (
         OwnerLease,
+        PlanKind,
         PriorityLease,
         SchedulerState,
         SyncMetrics,
@@ -24,10 +26,12 @@ if TYPE_CHECKING:
     from archibald_sync.domain.ports import (
         Catalogue,
         History,
+        KeptPlans,
         OwnerLeases,
         PriorityLeases,
         Schedule,
     )
+    from archibald_sync.errors import StorageError
 
 _LATE, _STALE = 1, 2  # intervals overdue
 _LONG_PAUSE = 2  # intervals
@@ -44,7 +48,9 @@ class Situation:
     session: Mapping[str, Any] | None
     last_run: Mapping[str, Any] | None
     leases: list[PriorityLease]
+    waiting_since: int | None
     times: Mapping[str, int | None]
+    obstacle: StorageError | None
 
     @property
     def is_running(self) -> bool:
@@ -58,17 +64,25 @@ class Situation:
         overdue = (self.now - reference) / interval_ms - 1
         return "stale" if overdue >= _STALE else "late" if overdue >= _LATE else "fresh"
 
+    def paused_since(self) -> int | None:
+        """Return since when leases keep the sync away; one order after the other is one pause."""
+        if not self.leases:
+            return None
+        taken_at = self.leases[0].taken_at
+        return taken_at if self.waiting_since is None else min(taken_at, self.waiting_since)
+
     def is_pause_long(self) -> bool:
         """Return whether priority leases have kept the sync away for two intervals."""
-        if not self.leases or not self.schedule.is_started:
+        since = self.paused_since()
+        if since is None or not self.schedule.is_started:
             return False
-        paused_ms = self.now - self.leases[0].taken_at
-        return paused_ms > _LONG_PAUSE * self.schedule.interval_minutes * 60_000
+        return self.now - since > _LONG_PAUSE * self.schedule.interval_minutes * 60_000
 
     def state(self) -> tuple[str, str | None]:
         """Return the one honest state, and the reason for it in words."""
         if not self.is_owner_live:
-            return "failing", "no process drives the schedule; is the service running?"
+            why = self.obstacle or "is the service running?"
+            return "failing", f"no process drives the schedule; {why}"
         if self.is_running:
             return "running", None
         if self.leases:
@@ -92,7 +106,7 @@ class Situation:
 class MonitoringService:
     """Answers questions about one resource's sync."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # the ports that it reads from, by name
         self,
         *,
         history: History,
@@ -100,6 +114,7 @@ class MonitoringService:
         owner: OwnerLeases,
         priority: PriorityLeases,
         catalogue: Catalogue,
+        plans: KeptPlans,
         clock: Clock,
     ) -> None:
         """Read from these ports, and nothing else."""
@@ -108,12 +123,13 @@ class MonitoringService:
         self._owner = owner
         self._priority = priority
         self._catalogue = catalogue
+        self._plans = plans
         self._clock = clock
 
     def metrics(self) -> SyncMetrics:
         """Return the plan's metrics over all sessions ever; the last status as it truly stands."""
         metrics = self._history.get_sync_metrics()
-        if metrics.last_sync_status == SessionStatus.RUNNING and not self._is_owner_live():
+        if metrics.last_sync_status == SessionStatus.RUNNING and not self.is_driven():
             return replace(metrics, last_sync_status=SessionStatus.INTERRUPTED.value)
         return metrics
 
@@ -134,13 +150,26 @@ class MonitoringService:
         if row is None:
             return None
         sessions = [self._true(session) for session in self._history.sessions_of(run_id)]
-        return {**_true_run(row, is_owner_live=self._is_owner_live()), "sessions": sessions}
+        return {**_true_run(row, is_owner_live=self.is_driven()), "sessions": sessions}
+
+    def plan_page(
+        self, run_id: str, kind: PlanKind, start: int, limit: int
+    ) -> tuple[list[Mapping[str, Any]], int | None]:
+        """Return up to ``limit`` entries of a plan that was not applied, and where more begin.
+
+        Raises:
+            NotFoundError: There is no such run, or its plan is not kept.
+            InvalidInputError: No entry begins at ``start``.
+        """
+        if self._history.run(run_id) is None:
+            raise NotFoundError("there is no such run")
+        return self._plans.page(run_id, kind, start, limit)
 
     def situation(self) -> Situation:
         """Return how things stand now."""
         owner = self._owner.lease()
         is_owner_live = owner is not None and self._owner.is_live(owner)
-        last = self._history.last_runs(1, with_skipped=False)
+        last = self._history.last_runs(1, with_skipped=False, with_dry=False)
         return Situation(
             now=self._clock.now_ms(),
             schedule=self._schedule.state(),
@@ -149,12 +178,19 @@ class MonitoringService:
             session=self._history.running_session(),
             last_run=_true_run(last[0], is_owner_live=is_owner_live) if last else None,
             leases=self._priority.held(),
+            waiting_since=self._waiting_since(last[0]) if last else None,
             times=self._history.last_times(),
+            obstacle=None if is_owner_live else self._owner.obstacle(),
         )
 
     def is_quiet(self) -> bool:
         """Return whether no sync is at work now."""
-        return self._history.running_session() is None or not self._is_owner_live()
+        return self._history.running_session() is None or not self.is_driven()
+
+    def is_driven(self) -> bool:
+        """Return whether a live process owns the resource."""
+        owner = self._owner.lease()
+        return owner is not None and self._owner.is_live(owner)
 
     def status(self) -> dict[str, Any]:
         """Return the state of the sync, fit for JSON."""
@@ -174,6 +210,7 @@ class MonitoringService:
             "lastRun": now.last_run,
             "owner": _owner(now),
             "priority": [_lease(lease) for lease in now.leases],
+            "pausedSince": now.paused_since(),
             "isPauseLong": now.is_pause_long(),
             "records": self._catalogue.count(),
         }
@@ -184,8 +221,12 @@ class MonitoringService:
         problems = []
         if not now.is_owner_live:
             problems.append("no_owner")
+        if now.obstacle is not None:
+            problems.append(now.obstacle.code)
         if now.is_pause_long():
             problems.append("paused_for_long")
+        if now.schedule.is_started and now.freshness() == "stale":
+            problems.append("stale")
         return {
             "isReady": now.is_owner_live,
             "problems": problems,
@@ -193,12 +234,17 @@ class MonitoringService:
             "state": now.state()[0],
         }
 
-    def _is_owner_live(self) -> bool:
-        owner = self._owner.lease()
-        return owner is not None and self._owner.is_live(owner)
+    def _waiting_since(self, run: Mapping[str, Any]) -> int | None:
+        """Return since when ``run`` waits for leases to end; None where it works or has ended."""
+        if run["outcome"] is not None or self._history.running_session() is not None:
+            return None
+        sessions = self._history.sessions_of(run["id"])
+        gave_way = (one["completedAt"] for one in sessions if one["errorCode"] == Preempted.code)
+        first: int = next(gave_way, run["startedAt"])
+        return first
 
     def _true(self, session: Mapping[str, Any]) -> Mapping[str, Any]:
-        if session["status"] == SessionStatus.RUNNING and not self._is_owner_live():
+        if session["status"] == SessionStatus.RUNNING and not self.is_driven():
             return {**session, "status": SessionStatus.INTERRUPTED.value}
         return session
 

@@ -11,7 +11,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from archibald_sync.errors import InvalidInputError, NotFoundError
+from archibald_sync.errors import InvalidInputError, NotFoundError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,13 +33,17 @@ class PriorityManager:
         self._leases = leases
         self._is_quiet = is_quiet
 
-    def take(self, owner: str, reason: str, ttl_s: float = 60) -> PriorityLease:
+    def take(
+        self, owner: str, reason: str, ttl_s: float = 60, idempotency_key: str | None = None
+    ) -> PriorityLease:
         """Take a lease; returns at once, however busy a sync is.
 
         Args:
             owner: Who holds it: a person or a program, 1 to 200 characters.
             reason: What for, up to 200 characters.
             ttl_s: After how many seconds it ends by itself: 1 to 600.
+            idempotency_key: While the lease that was taken with it is held, that one is
+                the answer: who asks twice does not hold two.
 
         Raises:
             InvalidInputError: An argument is out of range.
@@ -48,7 +52,7 @@ class PriorityManager:
             raise InvalidInputError("owner", f"expected 1 to {_MAX_TEXT} characters")
         if len(reason) > _MAX_TEXT:
             raise InvalidInputError("reason", f"expected at most {_MAX_TEXT} characters")
-        return self._leases.take(owner, reason, _valid_ttl(ttl_s))
+        return self._leases.take(owner, reason, _valid_ttl(ttl_s), idempotency_key)
 
     def renew(self, lease_id: str, ttl_s: float = 60) -> PriorityLease:
         """Prolong a lease to ``ttl_s`` seconds from now.
@@ -110,6 +114,8 @@ class PriorityManager:
                 self._leases.renew(lease_id, ttl_s)
             except NotFoundError:
                 return  # an admin released it
+            except StorageError:
+                continue  # two more renewals fit into what is left of the lease
 
 
 def _valid_ttl(ttl_s: float) -> float:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from archibald_sync.domain.models import IntentKind, IntentState
 from archibald_sync.domain.policy import MAX_INTERVAL_MINUTES, MIN_INTERVAL_MINUTES
-from archibald_sync.errors import InvalidInputError
+from archibald_sync.errors import InvalidInputError, KeyReusedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +24,8 @@ ANSWER_WAIT_S = 2.0
 _POLL_S = 0.02
 _WISH_TTL_S = 24 * 3600.0
 _RUN_TTL_S = 60.0
+# What still counts when the owner comes late; a run is asked for now.
+_WISHES = frozenset({IntentKind.START, IntentKind.STOP})
 
 
 class ScheduleService:
@@ -34,22 +36,57 @@ class ScheduleService:
         self._schedule = schedule
         self._answer_wait_s = answer_wait_s
 
-    def start(self, interval_minutes: object, requested_by: str | None) -> Intent:
+    # A repeated ``idempotency_key`` gives the first answer, and does nothing more.
+
+    def start(
+        self,
+        interval_minutes: object,
+        requested_by: str | None,
+        idempotency_key: str | None = None,
+    ) -> Intent:
         """Ask that the schedule runs every ``interval_minutes``: a whole number, 1 to 1440.
 
         Raises:
             InvalidInputError: The interval is anything else.
+            KeyReusedError: The key was used before with another interval.
         """
-        interval = valid_interval(interval_minutes)
-        return self._ask(IntentKind.START, {"intervalMinutes": interval}, requested_by)
+        parameters = {"intervalMinutes": valid_interval(interval_minutes)}
+        return self._ask(IntentKind.START, parameters, requested_by, idempotency_key)
 
-    def stop(self, requested_by: str | None, *, cancel: bool = False) -> Intent:
-        """Ask that no run begins any more; with ``cancel`` the one at work ends too."""
-        return self._ask(IntentKind.STOP, {"cancel": cancel}, requested_by)
+    def stop(
+        self,
+        requested_by: str | None,
+        idempotency_key: str | None = None,
+        *,
+        cancel: bool = False,
+    ) -> Intent:
+        """Ask that no run begins any more; with ``cancel`` the one at work ends too.
 
-    def run_now(self, requested_by: str | None, idempotency_key: str | None = None) -> Intent:
-        """Ask for a run at once; a repeated ``idempotency_key`` gives the first answer."""
-        return self._ask(IntentKind.RUN, {}, requested_by, idempotency_key)
+        Raises:
+            KeyReusedError: The key was used before with another ``cancel``.
+        """
+        return self._ask(IntentKind.STOP, {"cancel": cancel}, requested_by, idempotency_key)
+
+    def run_now(
+        self,
+        requested_by: str | None,
+        idempotency_key: str | None = None,
+        *,
+        is_dry_run: bool = False,
+    ) -> Intent:
+        """Ask for a run at once.
+
+        Raises:
+            KeyReusedError: The key was used before for a run of the other kind.
+        """
+        parameters = {"dryRun": is_dry_run}
+        return self._ask(IntentKind.RUN, parameters, requested_by, idempotency_key)
+
+    def approve(
+        self, run_id: str, requested_by: str | None, idempotency_key: str | None = None
+    ) -> Intent:
+        """Ask for a run that may apply the plan for which ``run_id`` was held."""
+        return self._ask(IntentKind.APPROVE, {"runId": run_id}, requested_by, idempotency_key)
 
     def boot(self, policy: str, boot_id: str) -> None:
         """Record that the service booted: once a boot, however many processes say so.
@@ -86,9 +123,11 @@ class ScheduleService:
             kind,
             parameters,
             requested_by,
-            ttl_s=_RUN_TTL_S if kind is IntentKind.RUN else _WISH_TTL_S,
+            ttl_s=_WISH_TTL_S if kind in _WISHES else _RUN_TTL_S,
             idempotency_key=idempotency_key and f"{kind}:{idempotency_key}",
         )
+        if dict(intent.parameters) != dict(parameters):
+            raise KeyReusedError
         return self.answer(intent, self._answer_wait_s)
 
 

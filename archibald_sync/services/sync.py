@@ -32,21 +32,36 @@ from archibald_sync.errors import (
     PlanHeld,
     Preempted,
     RunCancelled,
+    StorageError,
     TransientSourceError,
 )
 from archibald_sync.logs import ComponentLogger
+from archibald_sync.services.approval import not_approved, require_approvable
 from archibald_sync.services.attempt import (
     Mirror,
-    judge_plan,
+    dry_message,
+    hold,
     make_plan,
+    objections_to,
     open_reporter,
-    plan_summary,
 )
+from archibald_sync.services.entries import plan_entries
 from archibald_sync.services.events import sync_completed, sync_failure, sync_held
+from archibald_sync.services.outcomes import (
+    code_of,
+    extract_coverage,
+    read_only_counts,
+    sentence_of,
+    status_of,
+)
+from archibald_sync.services.summary import plan_summary
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from archibald_sync.clock import Clock
     from archibald_sync.domain.delta import Plan
+    from archibald_sync.domain.guards import Objection
     from archibald_sync.domain.policy import RetryPolicy, SessionLimits
     from archibald_sync.domain.ports import OwnerLeases, PriorityLeases, Schedule, Transactions
     from archibald_sync.services.control import RunControl
@@ -63,6 +78,7 @@ class _Work:
     attempts: int = 0
     session_id: str | None = None
     plan: Plan | None = None
+    objections: Sequence[Objection] = ()
     counts: PlanCounts | None = None
 
 
@@ -98,8 +114,12 @@ class SyncService:
 
         Raises:
             SyncInProgressError: Another run is working.
+            NotFoundError: It approves a run that there is not.
+            RefusedError: It approves a run that cannot be approved.
             Fenced: ``epoch`` is over.
         """
+        if request.approves is not None:
+            require_approvable(self._history, request.approves)
         return self._history.claim_run(request, epoch, with_session=not self._priority.held())
 
     def run(self, claim: Claim, control: RunControl) -> RunEnd:
@@ -189,14 +209,55 @@ class SyncService:
         work.session_id, work.plan = session_id, None
         try:
             with control.session():
+                # Whoever took a lease a moment ago may have been told that all is quiet.
+                self.supervise(control)
                 report = open_reporter(self._mirror, control, claim, session_id).report
                 work.plan = make_plan(self._mirror, control, report)
-                judge_plan(self._mirror, work.plan)
-                self._apply(work, work.plan, session_id)
+                work.objections = self._objections(claim, work.plan)
+                self._conclude(work, work.plan, session_id)
         except Exception as exc:
             self._end_session(work, exc)
             raise
         self._log.info("%s successful (attempt %d)", self._kind(claim), work.attempts)
+
+    def _conclude(self, work: _Work, plan: Plan, session_id: str) -> None:
+        """Apply a plan; one that is refused or only asked for is kept for a look instead."""
+        if work.claim.request.is_dry_run:
+            self._keep_entries(work, plan)
+            self._end_dry(work, plan, session_id)
+            return
+        if work.objections:
+            self._keep_entries_if_possible(work, plan)
+        hold(work.objections)
+        self._apply(work, plan, session_id)
+
+    def _end_dry(self, work: _Work, plan: Plan, session_id: str) -> None:
+        """Record what a plan would do; the catalogue stays as it is."""
+        epoch, coverage = work.claim.epoch, extract_coverage(plan)
+        with self._transactions.transaction():
+            end = SessionEnd(SessionStatus.COMPLETED, plan.counts, coverage=coverage)
+            self._history.end_session(session_id, end, epoch)
+            detail = dry_message(work.objections)
+            done = RunEnd(RunOutcome.COMPLETED, None, detail, work.attempts, self._summary(work))
+            self._history.end_run(work.claim.run_id, done, epoch)
+            work.control.checkpoint()
+
+    def _keep_entries(self, work: _Work, plan: Plan) -> None:
+        entries = plan_entries(self._mirror, plan, work.control)
+        self._mirror.plans.keep(work.claim.run_id, entries)
+
+    def _keep_entries_if_possible(self, work: _Work, plan: Plan) -> None:
+        """Keep the entries of a plan that is held; it is held without them as well."""
+        try:
+            self._keep_entries(work, plan)
+        except StorageError as exc:
+            self._log.warning("%s", exc, extra={"runId": work.claim.run_id, "code": exc.code})
+
+    def _objections(self, claim: Claim, plan: Plan) -> list[Objection]:
+        """Return what the guards have against ``plan`` that nobody has approved."""
+        objections, approved = objections_to(self._mirror, plan), claim.request.approves
+        held = self._history.run(approved) if approved else None
+        return not_approved(objections, held, plan.counts) if held else objections
 
     def _apply(self, work: _Work, plan: Plan, session_id: str) -> None:
         """Write plan, session, run and schedule in one transaction: all true, or none."""
@@ -205,9 +266,10 @@ class SyncService:
         with self._transactions.transaction():
             self._hold_fence(claim.epoch)
             self._mirror.catalogue.apply(plan, session_id, claim.epoch, work.control)
-            end = SessionEnd(SessionStatus.COMPLETED, counts)
+            coverage = extract_coverage(plan)
+            end = SessionEnd(SessionStatus.COMPLETED, counts, coverage=coverage)
             self._history.end_session(session_id, end, claim.epoch)
-            summary = plan_summary(plan)
+            summary = self._summary(work)
             done = RunEnd(RunOutcome.COMPLETED, attempts=work.attempts, summary=summary)
             self._history.end_run(claim.run_id, done, claim.epoch)
             self._advance_if_due(claim)
@@ -227,8 +289,14 @@ class SyncService:
     def _end_session(self, work: _Work, exc: Exception) -> None:
         if isinstance(exc, Fenced) or work.session_id is None:
             return
-        counts = _read_only_counts(work.plan) if isinstance(exc, PlanHeld) else None
-        end = SessionEnd(_status_of(exc), counts, _code_of(exc), _sentence_of(exc))
+        plan = work.plan if isinstance(exc, PlanHeld) else None
+        end = SessionEnd(
+            status_of(exc),
+            read_only_counts(plan),
+            code_of(exc),
+            sentence_of(exc),
+            extract_coverage(plan),
+        )
         self._history.end_session(work.session_id, end, work.claim.epoch)
         fields = {"runId": work.claim.run_id, "sessionId": work.session_id, "code": end.error_code}
         if end.status is SessionStatus.FAILED:
@@ -238,10 +306,10 @@ class SyncService:
         self._log.warning("Attempt %d: %s", work.attempts, end.error_message, extra=fields)
 
     def _end_of(self, work: _Work, exc: Exception) -> RunEnd:
-        detail, summary = _sentence_of(exc), None
-        outcome, reason = RunOutcome.FAILED, _code_of(exc)
+        detail, summary = sentence_of(exc), None
+        outcome, reason = RunOutcome.FAILED, code_of(exc)
         if isinstance(exc, PlanHeld):
-            outcome, summary = RunOutcome.HELD, plan_summary(work.plan) if work.plan else None
+            outcome, summary = RunOutcome.HELD, self._summary(work)
         elif isinstance(exc, RunCancelled):
             is_shutdown = exc.reason == "shutdown"
             outcome = RunOutcome.INTERRUPTED if is_shutdown else RunOutcome.CANCELLED
@@ -249,6 +317,11 @@ class SyncService:
         elif self._was_cut_short(work, exc):
             outcome, reason = RunOutcome.CANCELLED, "stopped"
         return RunEnd(outcome, reason, detail, work.attempts, summary)
+
+    def _summary(self, work: _Work) -> dict[str, object] | None:
+        if work.plan is None:
+            return None
+        return plan_summary(self._mirror, work.plan, work.objections)
 
     def _was_cut_short(self, work: _Work, exc: Exception) -> bool:
         """Return whether a stop kept a run from the attempts it had left."""
@@ -266,6 +339,8 @@ class SyncService:
 
     def _announce(self, work: _Work, end: RunEnd) -> None:
         name, run_id = self._mirror.resource.name, work.claim.run_id
+        if work.claim.request.is_dry_run:
+            return  # nothing happened that anybody has to know
         if end.outcome is RunOutcome.COMPLETED:
             sync_completed.send(
                 name,
@@ -295,38 +370,10 @@ class SyncService:
 
     @staticmethod
     def _kind(claim: Claim) -> str:
+        if claim.request.is_dry_run:
+            return "Dry run"
         return "Manual sync" if claim.request.trigger is Trigger.MANUAL else "Auto-sync"
 
 
 def _error_of(state: RetryCallState) -> BaseException | None:
     return state.outcome.exception() if state.outcome else None
-
-
-def _read_only_counts(plan: Plan | None) -> PlanCounts | None:
-    """Return the counts of a plan that was not applied: it was read, and nothing else."""
-    if plan is None:
-        return None
-    return PlanCounts(extracted=plan.counts.extracted, rejected=plan.counts.rejected)
-
-
-def _status_of(exc: Exception) -> SessionStatus:
-    if isinstance(exc, PlanHeld):
-        return SessionStatus.HELD
-    if isinstance(exc, RunCancelled):
-        is_shutdown = exc.reason == "shutdown"
-        return SessionStatus.INTERRUPTED if is_shutdown else SessionStatus.CANCELLED
-    if isinstance(exc, Preempted):
-        return SessionStatus.CANCELLED
-    return SessionStatus.FAILED
-
-
-def _code_of(exc: Exception) -> str:
-    if isinstance(exc, PlanHeld | RunCancelled):
-        return exc.reason
-    return exc.code if isinstance(exc, ArchibaldSyncError) else "internal_error"
-
-
-def _sentence_of(exc: Exception) -> str:
-    if isinstance(exc, ArchibaldSyncError):
-        return str(exc)
-    return f"an unexpected error ({type(exc).__name__}); the log has its traceback"

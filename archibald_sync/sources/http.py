@@ -9,18 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import io
-import socket
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from archibald_sync import __version__
 from archibald_sync.errors import (
@@ -31,9 +27,10 @@ from archibald_sync.errors import (
     SourceFormatError,
     TransientSourceError,
 )
+from archibald_sync.sources.http_sockets import LiveSockets, WatchedAdapter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from archibald_sync.domain.ports import Control
     from archibald_sync.sources.http_settings import Auth, HttpSettings
@@ -43,6 +40,7 @@ _CONNECT_TIMEOUT_S = 5.0
 _MAX_REDIRECTS = 5
 _TRANSIENT_STATUS = frozenset({408, 425, 429})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_REPEATING_REDIRECTS = frozenset({307, 308})
 _AUTH_STATUS = frozenset({401, 403})
 _OK, _NOT_MODIFIED, _FIRST_SERVER_ERROR = 200, 304, 500
 _NO_HEADERS: Mapping[str, str] = {}
@@ -52,33 +50,57 @@ _NO_HEADERS: Mapping[str, str] = {}
 class Answer:
     """A complete answer: its decoded body, and the URL of the next page if a header names it.
 
-    ``headers`` are found whatever their case.
+    ``headers`` are found whatever their case; ``url`` is where it came from in the end,
+    after redirects.
     """
 
     body: bytes
     content_type: str
     next_url: str | None
     headers: Mapping[str, str] = field(default_factory=dict)
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is sent: a form makes it a POST; ``sink`` takes the body of the answer."""
+
+    url: str
+    params: Mapping[str, str | int] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    form: Mapping[str, str] | None = None
+    sink: IO[bytes] | None = None
+
+    def redirected(self, status: int, url: str) -> _Asked:
+        """Return what to send after a redirect; only two kinds repeat a form."""
+        form = self.form if status in _REPEATING_REDIRECTS else None
+        return replace(self, url=url, params=None, form=form)
 
 
 class HttpClient:
-    """Gets pages from one origin, and from no other."""
+    """Gets pages from one origin, and from no other; for one thread at a time."""
 
     def __init__(self, settings: HttpSettings) -> None:
         """Prepare a session for the origin of ``settings.url``."""
         self._settings = settings
         self._origin = _origin(settings.url)
         self._timeout = (min(_CONNECT_TIMEOUT_S, settings.timeout_s), settings.timeout_s)
-        self._sockets: set[socket.socket] = set()
-        self._session = requests.Session()
+        self._sockets = LiveSockets()
+        self._session = _Session()
         # The environment's proxies and netrc would change where secrets go.
         self._session.trust_env = False
         self._session.headers["User-Agent"] = f"archibald-sync/{__version__}"
         self._session.headers["Accept"] = settings.accept
         _authenticate(self._session, settings.auth)
-        adapter = _WatchedAdapter(self._sockets)
+        adapter = WatchedAdapter(self._sockets)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
+
+    def sibling(self) -> HttpClient:
+        """Return another client with the same settings and the cookies that came so far."""
+        client = HttpClient(self._settings)
+        client._session.cookies.update(self._session.cookies)
+        return client
 
     def get(
         self,
@@ -105,20 +127,43 @@ class HttpClient:
             TransientSourceError: It failed in a way that may pass.
             PermanentSourceError: A second try would fail in the same way.
         """
-        try:
-            with control.closing(self._shut_down), self._deadline(url):
-                return self._follow(url, dict(params), bytes_left, headers, sink)
-        except requests.exceptions.RequestException as exc:
-            raise _translated(exc, url) from exc
-        finally:
-            control.checkpoint()
+        return self._ask(_Asked(url, params, headers, sink=sink), control, bytes_left)
+
+    def post(self, url: str, form: Mapping[str, str], control: Control, bytes_left: int) -> Answer:
+        """Return the complete answer to a form that is sent; otherwise as ``get``."""
+        return self._ask(_Asked(url, form=form), control, bytes_left)
+
+    def download(
+        self, url: str, form: Mapping[str, str], control: Control, bytes_left: int, sink: IO[bytes]
+    ) -> Answer:
+        """Send a form and write the answer into ``sink`` as it comes; otherwise as ``get``.
+
+        What stands in ``sink`` is complete only if nothing is raised; the body of the
+        returned answer is empty.
+        """
+        return self._ask(_Asked(url, form=form, sink=sink), control, bytes_left)
+
+    def cookies(self) -> list[dict[str, str]]:
+        """Return the cookies that the source has set: name, value, domain and path of each."""
+        return [
+            {"name": one.name, "value": one.value or "", "domain": one.domain, "path": one.path}
+            for one in self._session.cookies
+        ]
+
+    def restore_cookies(self, cookies: Sequence[Mapping[str, str]]) -> None:
+        """Take over what ``cookies`` returned, in this process or another; no other stays."""
+        self._session.cookies.clear()
+        for one in cookies:
+            self._session.cookies.set(**one)
+
+    def end(self) -> None:
+        """Make the request at work, and any further one, fail at once; from any thread."""
+        self._sockets.shut(for_good=True)
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, those too whose answers an error remembers."""
         self._session.close()
-        # The session leaves a connection open for as long as an error remembers its answer.
-        self._shut_down()
-        self._sockets.clear()
+        self.end()
 
     @contextlib.contextmanager
     def _deadline(self, url: str) -> Iterator[None]:
@@ -131,7 +176,7 @@ class HttpClient:
 
         def expire() -> None:
             late.set()
-            self._shut_down()
+            self._sockets.shut()
 
         timer = threading.Timer(self._settings.timeout_s, expire)
         timer.daemon = True
@@ -148,29 +193,36 @@ class HttpClient:
             # An answer without a length looks complete when its connection is shut.
             raise _too_slow(url)
 
-    def _follow(
-        self,
-        url: str,
-        params: dict[str, str | int],
-        bytes_left: int,
-        headers: Mapping[str, str],
-        sink: IO[bytes] | None,
-    ) -> Answer:
+    def _ask(self, asked: _Asked, control: Control, bytes_left: int) -> Answer:
+        try:
+            self._sockets.reopen()
+            with control.closing(self._sockets.shut), self._deadline(asked.url):
+                return self._follow(asked, bytes_left)
+        except requests.exceptions.RequestException as exc:
+            raise _translated(exc, asked.url) from exc
+        finally:
+            control.checkpoint()
+
+    def _follow(self, asked: _Asked, bytes_left: int) -> Answer:
         for _ in range(_MAX_REDIRECTS):
-            self._check_origin(url)
-            with self._session.get(
-                url,
-                params=params,
-                headers=headers,
+            self._check_origin(asked.url)
+            with self._session.request(
+                "GET" if asked.form is None else "POST",
+                asked.url,
+                params=asked.params,
+                headers=asked.headers,
+                data=asked.form,
                 stream=True,
                 timeout=self._timeout,
                 allow_redirects=False,
             ) as response:
                 if response.status_code not in _REDIRECTS:
                     _check_status(response)
-                    return self._answer(response, bytes_left, sink)
-                url, params = urljoin(response.url, response.headers.get("Location", "")), {}
-        raise PermanentSourceError(f"{_place(url)} redirects without end", code="source_redirect")
+                    return self._answer(response, bytes_left, asked.sink)
+                url = joined(response.url, response.headers.get("Location", ""))
+                asked = asked.redirected(response.status_code, url)
+        message = f"{_place(asked.url)} redirects without end"
+        raise PermanentSourceError(message, code="source_redirect")
 
     def _answer(
         self, response: requests.Response, bytes_left: int, sink: IO[bytes] | None
@@ -190,8 +242,9 @@ class HttpClient:
         return Answer(
             body.getvalue() if isinstance(body, io.BytesIO) else b"",
             response.headers.get("Content-Type", ""),
-            urljoin(response.url, following) if following else None,
-            response.headers,
+            joined(response.url, following) if following else None,
+            headers=response.headers,
+            url=response.url,
         )
 
     def _check_origin(self, url: str) -> None:
@@ -202,43 +255,12 @@ class HttpClient:
                 code="source_redirect",
             )
 
-    def _shut_down(self) -> None:
-        for live in list(self._sockets):
-            # The TLS layer must not take part: another thread is reading through it.
-            with contextlib.suppress(OSError):
-                socket.socket.shutdown(live, socket.SHUT_RDWR)
 
+class _Session(requests.Session):
+    """A session that leaves redirects to us: requests would read the body of each, uncapped."""
 
-class _WatchedAdapter(HTTPAdapter):
-    """Keeps the sockets of its connections, so that another thread can shut them."""
-
-    def __init__(self, sockets: set[socket.socket]) -> None:
-        self._live = sockets
-        super().__init__(max_retries=0)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  # as inherited
-        super().init_poolmanager(*args, **kwargs)
-        live = self._live
-
-        class Plain(HTTPConnection):
-            def connect(self) -> None:
-                super().connect()
-                live.clear()
-                live.add(self.sock)
-
-        class Encrypted(HTTPSConnection):
-            def connect(self) -> None:
-                super().connect()
-                live.clear()
-                live.add(self.sock)
-
-        class PlainPool(HTTPConnectionPool):
-            ConnectionCls = Plain
-
-        class EncryptedPool(HTTPSConnectionPool):
-            ConnectionCls = Encrypted
-
-        self.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": EncryptedPool}
+    def get_redirect_target(self, resp: requests.Response) -> None:  # as inherited
+        """Find no redirect, so that none is prepared."""
 
 
 def _authenticate(session: requests.Session, auth: Auth) -> None:
@@ -327,6 +349,21 @@ _TRANSLATIONS: tuple[tuple[type[Exception], type[SourceError], str, str], ...] =
 )
 
 
+def joined(url: str, link: str) -> str:
+    """Return where a ``link`` in an answer of ``url`` leads, relative or absolute.
+
+    Raises:
+        PermanentSourceError: It is no URL.
+    """
+    try:
+        target = urljoin(url, link)
+        _ = urlsplit(target).port  # read for its ValueError
+    except ValueError as exc:
+        message = f"an answer of {_place(url)} leads to something that is no URL"
+        raise PermanentSourceError(message, code="source_redirect") from exc
+    return target
+
+
 def too_large(url: str, limit: int) -> PermanentSourceError:
     """Return the error for more than ``limit`` bytes from ``url``."""
     message = f"{_place(url)} sent more than {limit} bytes; raise "
@@ -349,11 +386,7 @@ def _too_slow(url: str) -> TransientSourceError:
 
 def _origin(url: str) -> tuple[str, str, int]:
     parts = urlsplit(url)
-    try:
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-    except ValueError:
-        port = -1
-    return parts.scheme, parts.hostname or "", port
+    return parts.scheme, parts.hostname or "", parts.port or {"https": 443}.get(parts.scheme, 80)
 
 
 def _place(url: str) -> str:

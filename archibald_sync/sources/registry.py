@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 
 COMMON_KEYS = ("kind", "notation", "fields", "guards")
 # Imported when used: nobody pays for the libraries of a face that his ERP has not.
-_MODULES = {"rest": "rest", "csv": "files.delimited", "xlsx": "files.workbook"}
+_MODULES = {
+    "rest": "rest",
+    "odata": "odata",
+    "csv": "files.delimited",
+    "xlsx": "files.workbook",
+    "archibald": "archibald",
+}
 KINDS = tuple(_MODULES)
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 from array import array
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from archibald_sync.domain.coverage import Coverage
 from archibald_sync.domain.delta import CatalogueSnapshot, ExistingRecord, Plan
 from archibald_sync.storage.catalogue_schema import quoted
 from archibald_sync.storage.connection import translated
@@ -20,11 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from archibald_sync.clock import Clock
+    from archibald_sync.domain.normalise import Value
     from archibald_sync.domain.ports import Control
     from archibald_sync.domain.resources import Resource
     from archibald_sync.storage.connection import Database
 
 _ROWS_BETWEEN_CHECKPOINTS = 500
+# What Python's strip() takes away, for SQLite's TRIM.
+_SPACES = "".join(filter(str.isspace, map(chr, range(0x3001))))
 
 
 class SqliteCatalogue:
@@ -60,6 +65,19 @@ class SqliteCatalogue:
         )
         return {row[0]: ExistingRecord(row[1], row[2], tuple(row)[3:]) for row in rows}
 
+    def rows(
+        self, row_ids: Sequence[int], fields: Sequence[str]
+    ) -> Iterator[tuple[int, tuple[Value, ...]]]:
+        """Read the rows with these numbers: each with the values of ``fields``."""
+        sql = (
+            f"SELECT rowId, {_comma(fields)} FROM {self._table} "
+            "WHERE rowId IN (SELECT value FROM json_each(:rows)) ORDER BY rowId"
+        )
+        for start in range(0, len(row_ids), _ROWS_BETWEEN_CHECKPOINTS):
+            chunk = list(row_ids[start : start + _ROWS_BETWEEN_CHECKPOINTS])
+            for row in self._database.rows(sql, {"rows": json.dumps(chunk)}):
+                yield row[0], tuple(row)[1:]
+
     def apply(self, plan: Plan, session_id: str, epoch: int, control: Control) -> None:
         """Write ``plan`` and its change log, signed with ``epoch``, in the open transaction.
 
@@ -71,6 +89,21 @@ class SqliteCatalogue:
             writer.write(plan, control)
             if not plan.is_empty():
                 self._keep_mapping(connection, plan.mapping_version)
+            if plan.coverage is not None:
+                self._keep_coverage(connection, plan.coverage.after)
+
+    def coverage(self, rows: Sequence[int] | None = None) -> Coverage:
+        """Return the coverage of these rows, else of all active ones."""
+        names = self._resource.field_names
+        counts = (f"COUNT(NULLIF(TRIM({quoted(name)}, :spaces), ''))" for name in names)
+        which = "rowId IN (SELECT value FROM json_each(:rows))"
+        found = self._database.row(
+            f"SELECT COUNT(*), {', '.join(counts)} FROM {self._table} "
+            f"WHERE {'deletedAt IS NULL' if rows is None else which}",
+            {"spaces": _SPACES, "rows": None if rows is None else json.dumps(list(rows))},
+        )
+        total, *filled = found or (0, *[0] * len(names))
+        return Coverage(total, dict(zip(names, filled, strict=True)))
 
     def count(self) -> Mapping[str, int]:
         """Return how many records are active and how many are deleted."""
@@ -91,16 +124,18 @@ class SqliteCatalogue:
             sql = f"SELECT {columns} FROM {table} WHERE {condition}"
             return cursor.execute(sql)
 
-        known = cursor.execute(
-            "SELECT mappingVersion FROM catalogue_state WHERE resource = :resource",
+        state = cursor.execute(
+            "SELECT mappingVersion, coverage FROM catalogue_state WHERE resource = :resource",
             {"resource": self._resource.name},
         ).fetchone()
+        known, coverage = state or (None, None)
         return CatalogueSnapshot(
             row_by_hash=dict(select("sourceHash, rowId", "sourceHash IS NOT NULL")),
             active=array("q", (row[0] for row in select("rowId", "deletedAt IS NULL"))),
             deleted=frozenset(row[0] for row in select("rowId", "deletedAt IS NOT NULL")),
             missed=dict(select("rowId, missingRuns", "deletedAt IS NULL AND missingRuns > 0")),
-            is_same_mapping=known is not None and known[0] == mapping_version,
+            is_same_mapping=known == mapping_version,
+            coverage=Coverage(**json.loads(coverage)) if coverage else None,
         )
 
     def _keep_mapping(self, connection: sqlite3.Connection, mapping_version: str) -> None:
@@ -109,6 +144,12 @@ class SqliteCatalogue:
             "VALUES (:resource, :mappingVersion, 1) ON CONFLICT (resource) DO UPDATE "
             "SET mappingVersion = excluded.mappingVersion, revision = revision + 1",
             {"resource": self._resource.name, "mappingVersion": mapping_version},
+        )
+
+    def _keep_coverage(self, connection: sqlite3.Connection, coverage: Coverage) -> None:
+        connection.execute(
+            "UPDATE catalogue_state SET coverage = :coverage WHERE resource = :resource",
+            {"resource": self._resource.name, "coverage": json.dumps(asdict(coverage))},
         )
 
     def statements(self, fields: Sequence[str]) -> dict[str, str]:
@@ -185,8 +226,13 @@ class _PlanWriter:
 
     def _created_log(self, plan: Plan, control: Control) -> Iterator[tuple[Any, ...]]:
         session_id, now, epoch = self._session_id, self._now, self._epoch
+        renames, key_field = plan.renames, plan.fields[0]
         for _, _, values in _checked(plan.created, control):
-            yield values[0], session_id, "created", None, None, None, now, epoch
+            key = values[0]
+            if key in renames:
+                yield key, session_id, "renamed", key_field, renames[key], key, now, epoch
+            else:
+                yield key, session_id, "created", None, None, None, now, epoch
 
     def _updated_log(self, plan: Plan, control: Control) -> Iterator[tuple[Any, ...]]:
         session_id, now, epoch = self._session_id, self._now, self._epoch

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from archibald_sync.domain.resources import Resource
 
+CHANGE_TYPES = ("created", "updated", "deleted", "restored", "renamed")
+
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _COLUMN_TYPES = {
     FieldType.TEXT: "TEXT",
@@ -41,8 +43,9 @@ def quoted(identifier: str) -> str:
 
 
 def is_complete(connection: sqlite3.Connection, resource: Resource) -> bool:
-    """Return whether the tables of ``resource`` hold every declared field."""
-    return set(resource.field_names) <= _columns(connection, resource)
+    """Return whether the tables of ``resource`` hold every declared field and kind of change."""
+    has_fields = set(resource.field_names) <= _columns(connection, resource)
+    return has_fields and not _refuses_changes(connection, resource)
 
 
 def catalogue_statements(connection: sqlite3.Connection, resource: Resource) -> Iterator[str]:
@@ -50,10 +53,13 @@ def catalogue_statements(connection: sqlite3.Connection, resource: Resource) -> 
     table = quoted(resource.name)
     yield _create_table(resource)
     yield _create_changes(resource)
+    if _refuses_changes(connection, resource):
+        yield from _renewed_changes(resource)
     yield (
         f"CREATE INDEX IF NOT EXISTS {quoted(f'idx_{resource.change_table}_record')} "
         f"ON {quoted(resource.change_table)}({quoted(resource.change_key)}, id)"
     )
+    yield from _create_search(resource)
     present = _columns(connection, resource)
     for field in resource.fields:
         if present and field.name not in present:
@@ -85,14 +91,39 @@ def _create_table(resource: Resource) -> str:
     return f"CREATE TABLE IF NOT EXISTS {quoted(resource.name)} (\n  {columns}\n) STRICT"
 
 
-def _create_changes(resource: Resource) -> str:
+def _refuses_changes(connection: sqlite3.Connection, resource: Resource) -> bool:
+    """Return whether the change log was made when there were fewer kinds of change."""
+    table = {"name": resource.change_table}
+    row = connection.execute("SELECT sql FROM sqlite_schema WHERE name = :name", table).fetchone()
+    return row is not None and not all(f"'{kind}'" in row[0] for kind in CHANGE_TYPES)
+
+
+def _renewed_changes(resource: Resource) -> Iterator[str]:
+    """Yield what makes the change log anew: SQLite cannot change a CHECK.
+
+    Its ids are cursors of those who follow it: none changes, and none is used again.
+    """
+    old, draft = resource.change_table, f"{resource.change_table}_new"
+    yield _create_changes(resource, draft)
+    yield f"INSERT INTO {quoted(draft)} SELECT * FROM {quoted(old)}"
+    yield f"DELETE FROM sqlite_sequence WHERE name = '{draft}'"
+    yield (
+        f"INSERT INTO sqlite_sequence (name, seq) SELECT '{draft}', seq FROM sqlite_sequence "
+        f"WHERE name = '{old}'"
+    )
+    yield f"DROP TABLE {quoted(old)}"
+    yield f"ALTER TABLE {quoted(draft)} RENAME TO {quoted(old)}"
+
+
+def _create_changes(resource: Resource, table: str | None = None) -> str:
+    kinds = ", ".join(f"'{kind}'" for kind in CHANGE_TYPES)
     return (
-        f"CREATE TABLE IF NOT EXISTS {quoted(resource.change_table)} (\n"
+        f"CREATE TABLE IF NOT EXISTS {quoted(table or resource.change_table)} (\n"
         "  id INTEGER PRIMARY KEY AUTOINCREMENT,\n"
         f"  {quoted(resource.change_key)} TEXT NOT NULL,\n"
         "  sessionId TEXT NOT NULL,\n"
         "  changeType TEXT NOT NULL "
-        "CHECK (changeType IN ('created', 'updated', 'deleted', 'restored')),\n"
+        f"CHECK (changeType IN ({kinds})),\n"
         "  field TEXT,\n"
         "  oldValue ANY,\n"
         "  newValue ANY,\n"
@@ -102,10 +133,36 @@ def _create_changes(resource: Resource) -> str:
     )
 
 
-def _create_foreign_edit_trigger(resource: Resource) -> str:
-    """Forget the fingerprints of a row that somebody else edits.
+def _create_search(resource: Resource) -> Iterator[str]:
+    """Declare the words of a resource, with accents folded and prefixes of 2 and 3 letters.
 
-    The next run then compares the row field by field and puts it right.
+    The table keeps its own copy of the words: to forget a row by number alone it must.
+    """
+    if not resource.searched:
+        return
+    tokenizer = "tokenize = \"unicode61 remove_diacritics 2\", prefix = '2 3'"
+    yield (
+        f"CREATE VIRTUAL TABLE IF NOT EXISTS {quoted(resource.search_table)} "
+        f"USING fts5({_comma(resource.searched)}, {tokenizer})"
+    )
+    indexed = {"updated": "updatedAt"}
+    for name in filter(None, (resource.group, resource.name_field)):
+        indexed |= {name: quoted(name), f"by_{name}": sort_expression(resource, name)}
+    for name, expression in indexed.items():
+        index = quoted(f"idx_{resource.name}_{name}")
+        yield f"CREATE INDEX IF NOT EXISTS {index} ON {quoted(resource.name)}({expression})"
+
+
+def sort_expression(resource: Resource, name: str) -> str:
+    """Return what records are sorted by: never NULL, which no page would end behind."""
+    column = quoted(name)
+    return column if name in {resource.key.name, "updatedAt"} else f"IFNULL({column}, '')"
+
+
+def _create_foreign_edit_trigger(resource: Resource) -> str:
+    """Forget the fingerprints of a row that somebody else edits, and the coverage with it.
+
+    The next run then compares the row field by field, puts it right and counts anew.
     """
     table = quoted(resource.name)
     watched = _comma(field.name for field in resource.fields)
@@ -114,7 +171,8 @@ def _create_foreign_edit_trigger(resource: Resource) -> str:
         f"AFTER UPDATE OF {watched} ON {table}\n"
         "WHEN NEW.contentHash IS OLD.contentHash AND NEW.contentHash IS NOT NULL\n"
         f"BEGIN\n  UPDATE {table} SET sourceHash = NULL, contentHash = NULL "
-        "WHERE rowId = NEW.rowId;\nEND"
+        "WHERE rowId = NEW.rowId;\n"
+        f"  UPDATE catalogue_state SET coverage = NULL WHERE resource = '{resource.name}';\nEND"
     )
 
 

@@ -13,6 +13,7 @@ import os
 import sqlite3
 import threading
 import time
+import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -54,10 +55,7 @@ def _translation(exc: sqlite3.Error, path: Path) -> StorageError:
     if primary in _BUSY:
         return StorageBusyError(f"the database {path.name} is busy; try again in a moment")
     if primary in _FULL:
-        return StorageFullError(
-            f"the database {path.name} cannot be written; "
-            "make room on the disk and check the permissions of its folder"
-        )
+        return _full(path)
     if primary in _CORRUPT:
         return StorageCorruptError(
             f"the file {path.name} is damaged or not a database; stop the service, put a copy "
@@ -71,13 +69,29 @@ def _translation(exc: sqlite3.Error, path: Path) -> StorageError:
     return StorageError(f"the database {path.name} refused a statement: {type(exc).__name__}")
 
 
+def _full(path: Path) -> StorageFullError:
+    return StorageFullError(
+        f"the database {path.name} cannot be written; "
+        "make room on the disk and check the permissions of its folder"
+    )
+
+
+class _GateFile:
+    """The gate as one thread has it open: closed when the thread lets go of it, or ends."""
+
+    def __init__(self, path: Path) -> None:
+        self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        weakref.finalize(self, os.close, self.descriptor).atexit = False
+
+
 class _Local(threading.local):
     """What one thread keeps: its connection, whose it is, and how deep it writes."""
 
     def __init__(self) -> None:
         self.connection: sqlite3.Connection | None = None
-        self.gate: int | None = None
+        self.gate: _GateFile | None = None
         self.identity: tuple[int, int, int] | None = None
+        self.log: tuple[int, int] | None = None
         self.depth = 0
         self.data_version: int | None = None
 
@@ -94,7 +108,7 @@ class Database:
         """
         self.path = path
         self._busy_timeout_s = busy_timeout_s
-        self._gate_path = path.with_name(path.name + ".gate")
+        self._gate_path = self._beside(".gate")
         self._local = _Local()
         # A forked child must neither use nor close its parent's connections.
         self._inherited: list[object] = []
@@ -113,10 +127,12 @@ class Database:
         """
         local = self._local
         if local.connection is None or local.identity != self._identity():
+            self._set_old_log_aside()
             self._drop()
             with translated(self.path):
                 local.connection = self._open()
             local.identity = self._identity()
+            local.log = _inode(self._beside("-wal"))
         return local.connection
 
     def rows(self, sql: str, parameters: Any = ()) -> list[sqlite3.Row]:  # noqa: ANN401
@@ -139,6 +155,20 @@ class Database:
         return is_new
 
     @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Read inside the block as of one moment, whatever is written meanwhile."""
+        connection = self.connection()
+        if connection.in_transaction:
+            yield  # a writer sees its own moment
+            return
+        with translated(self.path):
+            connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                connection.execute("COMMIT")
+
+    @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Write inside the block: all of it or nothing; joins this thread's open one.
 
@@ -150,7 +180,7 @@ class Database:
         if local.depth:
             yield connection
             return
-        with self._gate(), translated(self.path):
+        with self._gate(self._busy_timeout_s), translated(self.path):
             connection.execute("BEGIN IMMEDIATE")
             local.depth = 1
             try:
@@ -163,25 +193,63 @@ class Database:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
 
+    def obstacle(self) -> StorageError | None:
+        """Return what would keep a writer from writing now, if anything does.
+
+        Neither writes nor waits: a full disk is told by its free blocks, anything else
+        by a transaction that is begun and given up.
+        """
+        try:
+            connection = self.connection()
+            if not os.statvfs(self.path.parent).f_bavail:
+                return _full(self.path)
+            with self._gate(0), translated(self.path):
+                connection.execute("PRAGMA busy_timeout = 0")
+                try:
+                    connection.execute("BEGIN IMMEDIATE")
+                    connection.execute("ROLLBACK")
+                finally:
+                    self._set_busy_timeout(connection)
+        except StorageError as exc:
+            return exc
+        return None
+
     def close(self) -> None:
         """Close this thread's connection."""
         self._drop()
 
     def _identity(self) -> tuple[int, int, int]:
-        try:
-            stat = self.path.stat()
-        except OSError:
+        inode = _inode(self.path)
+        if inode is None:
             raise StorageError(
                 f"the database {self.path.name} is missing; "
                 "run `archibald-sync init`, or put the file back from a copy"
-            ) from None
-        return os.getpid(), stat.st_dev, stat.st_ino
+            )
+        return os.getpid(), *inode
+
+    def _beside(self, suffix: str) -> Path:
+        return self.path.with_name(self.path.name + suffix)
+
+    def _set_old_log_aside(self) -> None:
+        """Keep a file that took the place of ours from being read through the log of ours.
+
+        SQLite would play the log that lies there into the new file, and mix both. Ours
+        cannot be confused with one that the new file has got since: its inode is in use
+        for as long as our connection is open.
+        """
+        local, log = self._local, self._beside("-wal")
+        if local.identity is None or local.identity[0] != os.getpid() or local.log is None:
+            return
+        with self._gate(self._busy_timeout_s):
+            if _inode(log) == local.log:
+                log.replace(self._beside("-wal.replaced"))
+                self._beside("-shm").unlink(missing_ok=True)
 
     def _open(self) -> sqlite3.Connection:
         uri = f"{self.path.absolute().as_uri()}?mode=rw"
         connection = sqlite3.connect(uri, uri=True, isolation_level=None)
         connection.row_factory = sqlite3.Row
-        connection.execute(f"PRAGMA busy_timeout = {int(self._busy_timeout_s * 1000)}")
+        self._set_busy_timeout(connection)
         self._ensure_wal(connection)
         for name, wanted, expected in _PRAGMAS:
             found = connection.execute(f"PRAGMA {name}").fetchone()[0]
@@ -191,12 +259,16 @@ class Database:
             if found != expected:
                 connection.close()
                 raise StorageError(f"SQLite does not accept {name} = {wanted} here: {found!r}")
+        connection.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone()  # opens the log
         return connection
+
+    def _set_busy_timeout(self, connection: sqlite3.Connection) -> None:
+        connection.execute(f"PRAGMA busy_timeout = {int(self._busy_timeout_s * 1000)}")
 
     def _ensure_wal(self, connection: sqlite3.Connection) -> None:
         """Switch a new file to WAL under the gate: the busy timeout does not cover this."""
         if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-            with self._gate():
+            with self._gate(self._busy_timeout_s):
                 connection.execute("PRAGMA journal_mode = WAL")
 
     def _drop(self) -> None:
@@ -207,15 +279,14 @@ class Database:
             self._inherited.append(local.connection)
         else:
             local.connection.close()
-        if local.gate is not None:
-            os.close(local.gate)
         local.connection = local.gate = local.identity = local.data_version = None
+        local.log = None
 
     @contextmanager
-    def _gate(self) -> Iterator[None]:
-        """Queue for the right to write, for at most the busy timeout."""
+    def _gate(self, timeout_s: float) -> Iterator[None]:
+        """Queue for the right to write, for at most ``timeout_s`` seconds."""
         gate = self._open_gate()
-        deadline = time.monotonic() + self._busy_timeout_s
+        deadline = time.monotonic() + timeout_s
         wait_s = _GATE_FIRST_WAIT_S
         while not _try_lock(gate):
             if time.monotonic() > deadline:
@@ -233,13 +304,20 @@ class Database:
         local = self._local
         if local.gate is None:
             try:
-                flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-                local.gate = os.open(self._gate_path, flags, 0o600)
+                local.gate = _GateFile(self._gate_path)
             except OSError as exc:
                 raise StorageFullError(
                     f"the folder of {self.path.name} cannot be written; check its permissions"
                 ) from exc
-        return local.gate
+        return local.gate.descriptor
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_dev, stat.st_ino
 
 
 def _try_lock(gate: int) -> bool:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from archibald_sync.domain.coverage import Coverage
 from archibald_sync.domain.models import (
     Claim,
     PlanCounts,
@@ -16,12 +16,18 @@ from archibald_sync.domain.models import (
     RunRequest,
     SessionEnd,
     SessionStatus,
-    Stage,
     SyncMetrics,
-    Trigger,
 )
 from archibald_sync.errors import NotFoundError, SyncInProgressError
 from archibald_sync.storage.fence import check_epoch
+from archibald_sync.storage.history_rows import (
+    ended_run,
+    ended_session,
+    new_run,
+    new_session,
+    run_of,
+    session_of,
+)
 from archibald_sync.storage.queries import load_queries
 
 if TYPE_CHECKING:
@@ -33,7 +39,7 @@ if TYPE_CHECKING:
 Q = load_queries("history")
 
 _AFTER_EVERYTHING = (2**63 - 1, "")
-_LOST = "the process that worked on it ended without finishing it"
+_LOST = "its end was not recorded: its process died, or could not write"
 
 
 class SqliteHistory:
@@ -63,6 +69,7 @@ class SqliteHistory:
         counts: PlanCounts | None = None,
         error_code: str | None = None,
         error_message: str | None = None,
+        coverage: Coverage | None = None,
     ) -> None:
         """End a running session: the plan's ``completeSyncSession``.
 
@@ -72,34 +79,18 @@ class SqliteHistory:
             counts: What its plan did; None where none was applied.
             error_code: A stable word for what went wrong.
             error_message: A sentence for what went wrong.
+            coverage: The coverage of its extract.
 
         Raises:
             NotFoundError: No session of this id is running.
         """
-        counts = counts or PlanCounts()
-        done = self._write(
-            "end_session",
-            id=session_id,
-            completedAt=self._clock.now_ms(),
-            status=status,
-            itemsProcessed=counts.extracted,
-            itemsCreated=counts.created,
-            itemsUpdated=counts.updated,
-            itemsDeleted=counts.deleted,
-            itemsUnchanged=counts.unchanged,
-            itemsRestored=counts.restored,
-            itemsRejected=counts.rejected,
-            itemsMissing=counts.missing,
-            errorCode=error_code,
-            errorMessage=error_message,
-        )
-        if not done:
-            raise NotFoundError(f"no running session {session_id}")
+        end = SessionEnd(status, counts, error_code, error_message, coverage)
+        self._end_session(session_id, end)
 
     def get_sync_history(self, limit: int = 20) -> list[Mapping[str, Any]]:
         """Return the last ``limit`` sessions, the newest first: the plan's ``getSyncHistory``."""
         parameters = {"syncType": self._resource, "limit": limit}
-        return [dict(row) for row in self._database.rows(Q["newest_sessions"], parameters)]
+        return [session_of(row) for row in self._database.rows(Q["newest_sessions"], parameters)]
 
     def get_sync_metrics(self) -> SyncMetrics:
         """Return the plan's ``getSyncMetrics``, by its formulas, from the kept totals."""
@@ -127,6 +118,8 @@ class SqliteHistory:
 
     def claim_run(self, request: RunRequest, epoch: int, *, with_session: bool) -> Claim:
         """Begin a run, and its first session if ``with_session``.
+
+        A run that it approves is marked as approved.
 
         Raises:
             SyncInProgressError: Another run is working.
@@ -214,13 +207,7 @@ class SqliteHistory:
         """
         with self._database.transaction() as connection:
             check_epoch(connection, self._resource, epoch)
-            self.complete_sync_session(
-                session_id,
-                end.status,
-                counts=end.counts,
-                error_code=end.error_code,
-                error_message=end.error_message,
-            )
+            self._end_session(session_id, end)
 
     def end_run(self, run_id: str, end: RunEnd, epoch: int) -> None:
         """Record how a run ended.
@@ -230,16 +217,7 @@ class SqliteHistory:
         """
         with self._database.transaction() as connection:
             check_epoch(connection, self._resource, epoch)
-            self._write(
-                "end_run",
-                id=run_id,
-                endedAt=self._clock.now_ms(),
-                outcome=end.outcome,
-                reason=end.reason,
-                detail=end.detail,
-                attempts=end.attempts,
-                summary=None if end.summary is None else json.dumps(end.summary, default=asdict),
-            )
+            self._write("end_run", **ended_run(run_id, end, self._clock.now_ms()))
 
     def interrupt_orphans(self, epoch: int, active_run_id: str | None) -> list[str]:
         """Mark what no live owner works on as interrupted; return the ids of its runs.
@@ -266,6 +244,11 @@ class SqliteHistory:
 
     # Reading.
 
+    def newest_held_run_id(self) -> str | None:
+        """Return the id of the run that was held last, if any was."""
+        row = self._database.row(Q["newest_held_run"], {"resource": self._resource})
+        return row["id"] if row else None
+
     def active_run_id(self) -> str | None:
         """Return the id of the run that is recorded as working, if any."""
         row = self._database.row(Q["active_run"], {"resource": self._resource})
@@ -274,27 +257,30 @@ class SqliteHistory:
     def run(self, run_id: str) -> Mapping[str, Any] | None:
         """Return the row of a run, its summary decoded."""
         row = self._database.row(Q["run"], {"resource": self._resource, "id": run_id})
-        return _run(row) if row else None
+        return run_of(row) if row else None
 
-    def last_runs(self, limit: int, *, with_skipped: bool = True) -> list[Mapping[str, Any]]:
+    def last_runs(
+        self, limit: int, *, with_skipped: bool = True, with_dry: bool = True
+    ) -> list[Mapping[str, Any]]:
         """Return the newest runs, the newest first."""
-        parameters = {"resource": self._resource, "limit": limit, "withSkipped": with_skipped}
-        return [_run(row) for row in self._database.rows(Q["last_runs"], parameters)]
+        which = {"withSkipped": with_skipped, "withDry": with_dry}
+        parameters = {"resource": self._resource, "limit": limit, **which}
+        return [run_of(row) for row in self._database.rows(Q["last_runs"], parameters)]
 
     def running_session(self) -> Mapping[str, Any] | None:
         """Return the row of the session that is recorded as running, if any."""
         row = self._database.row(Q["running_session"], {"syncType": self._resource})
-        return dict(row) if row else None
+        return session_of(row) if row else None
 
     def session(self, session_id: str) -> Mapping[str, Any] | None:
         """Return the row of a session."""
         row = self._database.row(Q["session"], {"syncType": self._resource, "id": session_id})
-        return dict(row) if row else None
+        return session_of(row) if row else None
 
     def sessions_of(self, run_id: str) -> list[Mapping[str, Any]]:
         """Return the sessions of a run, the first attempt first."""
         rows = self._database.rows(Q["sessions_of_run"], {"runId": run_id})
-        return [dict(row) for row in rows]
+        return [session_of(row) for row in rows]
 
     def sessions(
         self, limit: int, before: tuple[int, str] | None = None, status: str | None = None
@@ -308,7 +294,12 @@ class SqliteHistory:
             "status": status,
             "limit": limit,
         }
-        return [dict(row) for row in self._database.rows(Q["sessions_before"], parameters)]
+        return [session_of(row) for row in self._database.rows(Q["sessions_before"], parameters)]
+
+    def last_coverage(self) -> Coverage | None:
+        """Return the coverage of the last extract that was applied, if it is known."""
+        row = self._database.row(Q["last_coverage"], {"syncType": self._resource})
+        return Coverage(**json.loads(row["coverage"])) if row else None
 
     def last_times(self) -> Mapping[str, int | None]:
         """Return lastCheckedAt, lastSuccessAt and lastChangeAt."""
@@ -318,40 +309,25 @@ class SqliteHistory:
 
     def _insert_run(self, request: RunRequest, epoch: int, now: int) -> str:
         run_id = self._free_id("run", now)
-        self._write(
-            "insert_run",
-            id=run_id,
-            resource=self._resource,
-            trigger=request.trigger,
-            requestedBy=request.requested_by,
-            dueAt=request.due_at,
-            startedAt=now,
-            latenessMs=None if request.due_at is None else max(now - request.due_at, 0),
-            epoch=epoch,
-        )
+        self._write("insert_run", **new_run(run_id, self._resource, request, epoch, now))
+        if request.approves is not None:
+            approval = {"approvedAt": now, "approvedBy": request.requested_by}
+            self._write("approve_run", id=request.approves, **approval)
         return run_id
 
     def _insert_session(
         self, session_id: str, claim: Claim | None, attempt: int, started_at: int
     ) -> None:
-        request = claim.request if claim else RunRequest(Trigger.SCHEDULE)
-        parameters = {
-            "id": session_id,
-            "syncType": self._resource,
-            "startedAt": started_at,
-            "syncMode": "manual" if request.trigger is Trigger.MANUAL else "auto",
-            "runId": claim.run_id if claim else None,
-            "attempt": attempt,
-            "trigger": request.trigger,
-            "requestedBy": request.requested_by,
-            "stage": Stage.DOWNLOAD,
-            "epoch": claim.epoch if claim else None,
-        }
+        parameters = new_session(session_id, self._resource, claim, attempt, started_at)
         with self._database.transaction() as connection:
             try:
                 connection.execute(Q["insert_session"], parameters)
             except sqlite3.IntegrityError as exc:
                 raise SyncInProgressError(self.active_run_id() or session_id) from exc
+
+    def _end_session(self, session_id: str, end: SessionEnd) -> None:
+        if not self._write("end_session", **ended_session(session_id, end, self._clock.now_ms())):
+            raise NotFoundError(f"no running session {session_id}")
 
     def _free_id(self, kind: str, now: int) -> str:
         """Return ``<resource>-<kind>-<ms>`` with the first free millisecond from ``now`` on."""
@@ -364,9 +340,3 @@ class SqliteHistory:
     def _write(self, query: str, **parameters: object) -> int:
         with self._database.transaction() as connection:
             return connection.execute(Q[query], parameters).rowcount
-
-
-def _run(row: sqlite3.Row) -> dict[str, Any]:
-    run = dict(row)
-    run["summary"] = json.loads(run["summary"]) if run["summary"] else None
-    return run

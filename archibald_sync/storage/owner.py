@@ -14,6 +14,7 @@ from archibald_sync.storage.queries import load_queries
 
 if TYPE_CHECKING:
     from archibald_sync.clock import Clock
+    from archibald_sync.errors import StorageError
     from archibald_sync.storage.connection import Database
 
 Q = load_queries("schedule")
@@ -101,3 +102,7 @@ class SqliteOwnerLeases:
         """Let the lease expire now, if ``epoch`` still holds it."""
         with self._database.transaction() as connection:
             connection.execute(Q["release_lease"], {"name": self._name, "epoch": epoch})
+
+    def obstacle(self) -> StorageError | None:
+        """Return what keeps everybody from writing a lease now, if anything does; never waits."""
+        return self._database.obstacle()

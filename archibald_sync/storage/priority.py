@@ -30,8 +30,10 @@ class SqlitePriorityLeases:
         self._database = database
         self._clock = clock
 
-    def take(self, owner: str, reason: str, ttl_s: float) -> PriorityLease:
-        """Take a lease for ``ttl_s`` seconds."""
+    def take(
+        self, owner: str, reason: str, ttl_s: float, idempotency_key: str | None = None
+    ) -> PriorityLease:
+        """Take a lease for ``ttl_s`` seconds; the same key gives the one still held."""
         lease_id = secrets.token_urlsafe(12)
         taken_at = self._clock.now_ms()
         expires = self._clock.boot_ms() + int(ttl_s * 1000)
@@ -42,9 +44,14 @@ class SqlitePriorityLeases:
             "takenAt": taken_at,
             "expiresBootMs": expires,
             "bootId": self._clock.boot_id(),
+            "idempotencyKey": idempotency_key,
         }
         with self._database.transaction() as connection:
             connection.execute(Q["prune"], self._now())
+            if idempotency_key is not None:
+                row = connection.execute(Q["by_key"], taken).fetchone()
+                if row is not None:
+                    return self._lease(row)
             connection.execute(Q["insert"], taken)
         return PriorityLease(lease_id, owner, reason, taken_at, self._wall(expires))
 

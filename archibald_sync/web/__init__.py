@@ -8,7 +8,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from archibald_sync.web import auth, context, errors, health, priority, provider, security, sync
+from archibald_sync.web import (
+    auth,
+    catalogue,
+    context,
+    delivery,
+    docs,
+    errors,
+    health,
+    priority,
+    provider,
+    security,
+    sync,
+)
 from archibald_sync.web.openapi import make_api
 
 if TYPE_CHECKING:
@@ -25,12 +37,15 @@ def init_app(app: Flask, services: Services) -> None:
     # A preflight would be answered without asking who is there.
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.json = provider.OrjsonProvider(app)
+    delivery.init_app(app)
     context.init_app(app, services)
     security.init_app(app, services.settings.jwt_secret_key)
     api = make_api(app)
     for one in services.resources.values():
         name = one.resource.name
         api.register_blueprint(sync.bp, name=name, url_prefix=f"/api/{name}/sync")
+    catalogue.init_app(app, api, [one.resource for one in services.resources.values()])
     for bp in (priority.bp, auth.bp, health.bp):
         api.register_blueprint(bp)
+    docs.init_app(app)
     errors.init_app(app)

@@ -11,6 +11,8 @@ from webargs.core import is_json
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import UnsupportedMediaType
 
+from archibald_sync.errors import InvalidInputError
+
 if TYPE_CHECKING:
     from flask import Request
 
@@ -33,7 +35,7 @@ class StrictParser(FlaskParser):
         try:
             return orjson.loads(body)
         except JSONDecodeError as exc:
-            self._handle_invalid_json_error(exc, req)
+            raise InvalidInputError("body", "expected valid JSON") from exc
 
 
 class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # the library has no types

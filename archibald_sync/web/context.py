@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from archibald_sync.config import Settings
     from archibald_sync.domain.resources import Resource
     from archibald_sync.services.accounts import AccountService
+    from archibald_sync.services.catalogue import CatalogueService
     from archibald_sync.services.monitoring import MonitoringService
     from archibald_sync.services.priority import PriorityManager
     from archibald_sync.services.schedule import ScheduleService
@@ -30,7 +31,6 @@ _REQUEST_ID_HEADER = "X-Request-ID"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
 }
@@ -50,6 +50,10 @@ class ResourceServices(Protocol):
     @property
     def monitoring(self) -> MonitoringService:
         """Return whom to ask how things stand."""
+
+    @property
+    def catalogue(self) -> CatalogueService:
+        """Return whom to ask about the records themselves."""
 
 
 class Services(Protocol):

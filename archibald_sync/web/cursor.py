@@ -1,39 +1,35 @@
-"""Where a page of sessions ended, as an opaque text."""
+"""Where a page of sessions ended: when the last one began, and its id."""
 
 from __future__ import annotations
 
-import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from marshmallow import fields, validate
 
-from archibald_sync.errors import InvalidInputError
+_EXPECTED = "expected the `next` of an earlier answer"
+# 18 digits fit into SQLite's integers; every text of this shape is a place in the list.
+_PATTERN = "^[0-9]{1,18}[.][!-~]{1,100}$"
 
-_CURSOR = re.compile(r"([0-9]{1,19})\.(.+)")
-_MAX_INSTANT = 2**63 - 1  # the greatest integer of SQLite
+
+class Cursor(fields.String):
+    """A place in a list of sessions; loads as (startedAt, id)."""
+
+    def __init__(self) -> None:
+        """Be left out by default, which means the newest end."""
+        metadata = {"description": "The `next` of an earlier answer"}
+        super().__init__(
+            load_default=None,
+            validate=validate.Regexp(_PATTERN, error=_EXPECTED),
+            metadata=metadata,
+        )
 
 
 def encoded(started_at: int, session_id: str) -> str:
     """Return the cursor after the session ``session_id`` that began at ``started_at``."""
-    return urlsafe_b64encode(f"{started_at}.{session_id}".encode()).decode().rstrip("=")
+    return f"{started_at}.{session_id}"
 
 
-def decoded(field: str, cursor: str | None) -> tuple[int, str] | None:
-    """Return what ``encoded`` was given; None means the newest end.
-
-    Raises:
-        InvalidInputError: ``cursor``, the value of ``field``, is none of ours.
-    """
+def decoded(cursor: str | None) -> tuple[int, str] | None:
+    """Return what ``encoded`` was given; None means the newest end."""
     if cursor is None:
         return None
-    try:
-        padding = "=" * (-len(cursor) % 4)
-        text = urlsafe_b64decode(cursor.encode() + padding.encode()).decode()
-    except ValueError as exc:  # neither base64 nor UTF-8
-        raise _foreign(field) from exc
-    found = _CURSOR.fullmatch(text)
-    if found is None or int(found[1]) > _MAX_INSTANT:
-        raise _foreign(field)
-    return int(found[1]), found[2]
-
-
-def _foreign(field: str) -> InvalidInputError:
-    return InvalidInputError(field, "expected the `next` of an earlier answer")
+    started_at, _, session_id = cursor.partition(".")
+    return int(started_at), session_id

@@ -14,7 +14,9 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from archibald_sync.errors import (
     AuthError,
     InvalidInputError,
+    KeyReusedError,
     NotFoundError,
+    RefusedError,
     StorageBusyError,
     StorageError,
     StorageFullError,
@@ -43,6 +45,8 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(AuthError, _unauthorized)
     app.register_error_handler(NotFoundError, _not_found)
     app.register_error_handler(SyncInProgressError, _in_progress)
+    app.register_error_handler(KeyReusedError, _refused)
+    app.register_error_handler(RefusedError, _refused)
     app.register_error_handler(StorageError, _storage)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _unforeseen)
@@ -69,6 +73,10 @@ def _not_found(error: NotFoundError) -> Response:
 
 def _in_progress(error: SyncInProgressError) -> Response:
     return problem(409, error.code, str(error), runId=error.run_id)
+
+
+def _refused(error: RefusedError | KeyReusedError) -> Response:
+    return problem(409, error.code, str(error))
 
 
 def _storage(error: StorageError) -> Response:

@@ -12,7 +12,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate
 
 _INSTANT = "Milliseconds since the epoch, UTC"
-_DIGITS = re.compile(r"[0-9]{1,9}")
+_DIGITS = re.compile(r"[0-9]{1,18}")
 
 
 class RequestSchema(Schema):
@@ -51,6 +51,8 @@ class WholeNumber(fields.Integer):
     def _validated(self, value: Any) -> int:  # noqa: ANN401
         if self._is_text and isinstance(value, str) and _DIGITS.fullmatch(value):
             return int(value)
+        if isinstance(value, float) and value.is_integer():
+            return int(value)  # 30.0 is the integer 30 to JSON Schema, and so to OpenAPI
         if isinstance(value, bool) or not isinstance(value, int):
             raise ValidationError(self._expected)
         return value

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from marshmallow import Schema, fields
 
-from archibald_sync.errors import StorageError
+from archibald_sync.errors import (
+    StorageBusyError,
+    StorageCorruptError,
+    StorageError,
+    StorageFullError,
+)
 from archibald_sync.web.blueprint import Blueprint
 from archibald_sync.web.context import services
 from archibald_sync.web.security import public
@@ -18,6 +23,11 @@ if TYPE_CHECKING:
     from archibald_sync.web.context import ResourceServices
 
 bp = Blueprint("health", __name__, description="For whatever watches the service")
+
+
+_STORAGE_CODES = [
+    kind.code for kind in (StorageError, StorageBusyError, StorageFullError, StorageCorruptError)
+]
 
 
 class AliveSchema(Schema):
@@ -32,7 +42,7 @@ class ResourceHealthSchema(Schema):
     isReady = fields.Boolean(required=True)
     problems = fields.List(
         fields.String(
-            metadata={"enum": ["no_owner", "paused_for_long", StorageError.code]},
+            metadata={"enum": ["no_owner", "paused_for_long", "stale", *_STORAGE_CODES]},
         ),
         required=True,
     )

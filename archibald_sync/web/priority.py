@@ -15,6 +15,7 @@ from archibald_sync.services.priority import MAX_TTL_S, MAX_WAIT_S
 from archibald_sync.web.blueprint import Blueprint
 from archibald_sync.web.context import request_id, services
 from archibald_sync.web.fields import RequestSchema, WholeNumber, instant
+from archibald_sync.web.idempotency import IdempotencySchema, idempotency_key
 from archibald_sync.web.problems import problem_responses
 from archibald_sync.web.security import current_user, requires
 
@@ -93,16 +94,19 @@ class LeasesSchema(Schema):
 @bp.route("", methods=["POST"])
 @requires(Role.OPERATOR)
 @bp.arguments(TakeSchema)
+@bp.arguments(IdempotencySchema, location="headers")
 @bp.response(201, LeaseSchema, headers={"Location": {"schema": {"type": "string"}}})
 @bp.doc(responses=problem_responses(400, 413, 415))
-def take(body: dict[str, Any]) -> ResponseReturnValue:
+def take(body: dict[str, Any], headers: dict[str, Any]) -> ResponseReturnValue:
     """Go first from now on.
 
     The answer comes at once, however busy a sync is; `waitSeconds` lets it wait until
-    the sync has given way, at most so long.
+    the sync has given way, at most so long. While a lease is held, its
+    `Idempotency-Key` gives it again.
     """
     manager = services().priority
-    lease = manager.take(body["owner"], body["reason"], body["ttlSeconds"])
+    key = idempotency_key(headers)
+    lease = manager.take(body["owner"], body["reason"], body["ttlSeconds"], key)
     _log_lease("Priority lease taken", lease.id)
     quiet = manager.wait_until_quiet(body["waitSeconds"])
     return _shown(lease, quiet), 201, {"Location": url_for(".show", lease_id=lease.id)}

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from flask import request, url_for
 
-from archibald_sync.domain.models import IntentState, Role
-from archibald_sync.errors import NotFoundError, SyncInProgressError
+from archibald_sync.domain.models import IntentState, PlanKind, Role
+from archibald_sync.errors import NotFoundError, RefusedError, SyncInProgressError
 from archibald_sync.logs import ComponentLogger
 from archibald_sync.web import sync_schemas as schemas
 from archibald_sync.web.blueprint import Blueprint
 from archibald_sync.web.context import request_id, services
 from archibald_sync.web.cursor import decoded, encoded
+from archibald_sync.web.idempotency import IdempotencySchema, idempotency_key
 from archibald_sync.web.problems import problem, problem_responses
 from archibald_sync.web.security import current_user, requires
 
@@ -47,6 +48,7 @@ def _log_wish(message: str, **values: object) -> None:
 
 @bp.route("/metrics")
 @requires(Role.VIEWER)
+@bp.etag
 @bp.response(200, schemas.MetricsAnswerSchema)
 def metrics() -> dict[str, Any]:
     """Metrics over all sessions ever, and the last ten."""
@@ -57,16 +59,18 @@ def metrics() -> dict[str, Any]:
 @bp.route("/start", methods=["POST"])
 @requires(Role.OPERATOR)
 @bp.arguments(schemas.StartSchema, required=False)
+@bp.arguments(IdempotencySchema, location="headers")
 @bp.response(200, schemas.StartedSchema)
-@bp.doc(responses=problem_responses(400, 413, 415))
-def start(body: dict[str, Any]) -> dict[str, Any]:
+@bp.doc(responses=problem_responses(400, 409, 413, 415))
+def start(body: dict[str, Any], headers: dict[str, Any]) -> dict[str, Any]:
     """Sync every so many minutes from now on.
 
     Doing it again changes nothing; another interval replaces the one before.
     """
     interval = body["intervalMinutes"]
     _log_wish("Starting %s auto-sync", intervalMinutes=interval)
-    intent = _here().schedule.start(interval, current_user().name)
+    key = idempotency_key(headers)
+    intent = _here().schedule.start(interval, current_user().name, key)
     result = intent.result or {}
     return {
         "success": True,
@@ -79,15 +83,17 @@ def start(body: dict[str, Any]) -> dict[str, Any]:
 @bp.route("/stop", methods=["POST"])
 @requires(Role.OPERATOR)
 @bp.arguments(schemas.StopSchema, required=False)
+@bp.arguments(IdempotencySchema, location="headers")
 @bp.response(200, schemas.StoppedSchema)
-@bp.doc(responses=problem_responses(400, 413, 415))
-def stop(body: dict[str, Any]) -> dict[str, Any]:
+@bp.doc(responses=problem_responses(400, 409, 413, 415))
+def stop(body: dict[str, Any], headers: dict[str, Any]) -> dict[str, Any]:
     """Begin no run any more, neither by the clock nor as a retry.
 
     A run at work is finished unless `cancel` is true.
     """
     _log_wish("Stopping %s auto-sync", cancel=body["cancel"])
-    intent = _here().schedule.stop(current_user().name, cancel=body["cancel"])
+    key, is_cancel = idempotency_key(headers), body["cancel"]
+    intent = _here().schedule.stop(current_user().name, key, cancel=is_cancel)
     return {"success": True, "applied": _is_applied(intent)}
 
 
@@ -100,17 +106,16 @@ def stop(body: dict[str, Any]) -> dict[str, Any]:
 @bp.response(202, schemas.AcceptedRunSchema, headers={"Location": {"schema": {"type": "string"}}})
 @bp.doc(responses=problem_responses(400, 409, 413, 415))
 def run(
-    _body: dict[str, Any], headers: dict[str, Any], query: dict[str, Any]
+    body: dict[str, Any], headers: dict[str, Any], query: dict[str, Any]
 ) -> ResponseReturnValue:
-    """Sync now.
+    """Sync now, or only make the plan with `dryRun`.
 
     409 names the run that is at work already; with `Prefer: wait` or `attach` that
     run is the answer.
     """
-    _log_wish("Running %s sync")
-    user, key = current_user(), headers["idempotency_key"]
-    # Two users who choose the same key do not mean the same request.
-    intent = _here().schedule.run_now(user.name, key and f"{user.id}:{key}")
+    _log_wish("Running %s sync", dryRun=body["dryRun"])
+    key, is_dry_run = idempotency_key(headers), body["dryRun"]
+    intent = _here().schedule.run_now(current_user().name, key, is_dry_run=is_dry_run)
     if intent.state is IntentState.APPLIED:
         return _accepted(dict(intent.result or {}))
     if intent.state is IntentState.REJECTED:
@@ -128,13 +133,14 @@ def status() -> dict[str, Any]:
 
 @bp.route("/history")
 @requires(Role.VIEWER)
+@bp.etag
 @bp.arguments(schemas.HistoryQuerySchema, location="query")
 @bp.response(200, schemas.HistorySchema)
 @bp.doc(responses=problem_responses(400))
 def history(query: dict[str, Any]) -> dict[str, Any]:
     """Sessions, the newest first, page by page."""
     limit = query["limit"]
-    before = decoded("before", query["before"])
+    before = decoded(query["before"])
     found = _here().monitoring.history(limit + 1, before, query["status"])
     shown = found[:limit]
     following = encoded(shown[-1]["startedAt"], shown[-1]["id"]) if len(found) > limit else None
@@ -143,6 +149,7 @@ def history(query: dict[str, Any]) -> dict[str, Any]:
 
 @bp.route("/sessions/<session_id>")
 @requires(Role.VIEWER)
+@bp.etag
 @bp.response(200, schemas.SessionSchema)
 @bp.doc(responses=problem_responses(404))
 def session(session_id: str) -> Mapping[str, Any]:
@@ -155,6 +162,7 @@ def session(session_id: str) -> Mapping[str, Any]:
 
 @bp.route("/runs/<run_id>", endpoint="show_run")
 @requires(Role.VIEWER)
+@bp.etag
 @bp.response(200, schemas.RunWithSessionsSchema)
 @bp.doc(responses=problem_responses(404))
 def show_run(run_id: str) -> Mapping[str, Any]:
@@ -163,6 +171,51 @@ def show_run(run_id: str) -> Mapping[str, Any]:
     if found is None:
         raise NotFoundError("there is no such run")
     return found
+
+
+@bp.route("/runs/<run_id>/plan")
+@requires(Role.VIEWER)
+@bp.arguments(schemas.PlanQuerySchema, location="query")
+@bp.response(200, schemas.PlanPageSchema)
+@bp.doc(responses=problem_responses(400, 404))
+def plan(query: dict[str, Any], run_id: str) -> dict[str, Any]:
+    """Every entry of the plan of a dry or held run, page by page.
+
+    The plans of the last five such runs are kept.
+    """
+    kind, start = PlanKind(query["kind"]), int(query["cursor"])
+    entries, following = _here().monitoring.plan_page(run_id, kind, start, query["limit"])
+    return {"entries": entries, "next": None if following is None else str(following)}
+
+
+@bp.route("/runs/<run_id>/approve", methods=["POST"])
+@requires(Role.ADMIN)
+@bp.arguments(schemas.ApproveSchema, required=False)
+@bp.response(202, schemas.AcceptedRunSchema, headers={"Location": {"schema": {"type": "string"}}})
+@bp.doc(responses=problem_responses(400, 404, 409, 413, 415))
+def approve(_body: dict[str, Any], run_id: str) -> ResponseReturnValue:
+    """Approve a held plan, once.
+
+    A new run begins, which may pass exactly the guards that held this one, if its plan
+    is within 1 % of the held one in each count. 409: it is not held, was approved
+    before, a newer one is held, or a run is at work.
+    """
+    if _here().monitoring.run(run_id) is None:
+        raise NotFoundError("there is no such run")
+    _log_wish("Approving a held plan of %s", runId=run_id)
+    intent = _here().schedule.approve(run_id, current_user().name)
+    if intent.state is IntentState.APPLIED:
+        return _accepted(dict(intent.result or {}))
+    if intent.state is IntentState.REJECTED:
+        _raise_refusal(intent.result or {})
+    return _not_answered(intent)
+
+
+def _raise_refusal(result: Mapping[str, object]) -> None:
+    """Raise what the owner answered to a wish that it did not carry out."""
+    if "runId" in result:
+        raise SyncInProgressError(str(result["runId"]))
+    raise RefusedError(str(result["reason"]), str(result["detail"]))
 
 
 def _is_applied(intent: Intent) -> bool:

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from archibald_sync.domain.models import RunOutcome, SessionStatus, Stage, Trigger
+from archibald_sync.domain.models import PlanKind, RunOutcome, SessionStatus, Stage, Trigger
 from archibald_sync.domain.policy import MAX_INTERVAL_MINUTES, MIN_INTERVAL_MINUTES
+from archibald_sync.web.cursor import Cursor
 from archibald_sync.web.fields import Number, RequestSchema, TrueOrFalse, WholeNumber, instant
+from archibald_sync.web.idempotency import IdempotencySchema
 from archibald_sync.web.priority import HeldLeaseSchema
 
 MAX_HISTORY = 200
 _DEFAULT_HISTORY = 20
+MAX_ENTRIES = 500
+_KINDS = [kind.value for kind in PlanKind]
 _STATUSES = [status.value for status in SessionStatus]
 
 
@@ -26,6 +30,13 @@ def _text(*values: str) -> fields.String:
 
 def _count() -> fields.Integer:
     return fields.Integer(allow_none=True)
+
+
+class CoverageSchema(Schema):
+    """In how many of the extract's rows each delivered field has a value."""
+
+    rows = fields.Integer(required=True)
+    filled = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
 
 
 class SessionSchema(Schema):
@@ -57,6 +68,12 @@ class SessionSchema(Schema):
     heartbeatAt = instant(allow_none=True)
     epoch = _count()
     errorCode = _text()
+    coverage = fields.Nested(CoverageSchema, allow_none=True)
+    itemsRenamed = _count()
+    isShortcut = fields.Boolean(
+        metadata={"description": "The source said that nothing changed: checked, not verified"}
+    )
+    changesAfter = _count()
 
 
 class RunSchema(Schema):
@@ -75,6 +92,10 @@ class RunSchema(Schema):
     attempts = fields.Integer()
     latenessMs = _count()
     epoch = fields.Integer()
+    isDryRun = fields.Boolean()
+    approves = _text()
+    approvedAt = instant(allow_none=True)
+    approvedBy = _text()
     summary = fields.Dict(allow_none=True, metadata={"description": "What its plan did"})
 
 
@@ -144,20 +165,56 @@ class StoppedSchema(Schema):
 
 
 class RunNowSchema(RequestSchema):
-    """What is to run; nothing can be chosen yet."""
+    """What is to run."""
+
+    dryRun = TrueOrFalse(
+        load_default=False,
+        metadata={"description": "Make the plan, and write nothing to the catalogue"},
+    )
 
 
-class RunHeadersSchema(Schema):
+class ApproveSchema(RequestSchema):
+    """How a plan is approved; there is nothing to choose."""
+
+
+class PlanQuerySchema(Schema):
+    """Which entries of a plan to list."""
+
+    kind = fields.String(
+        required=True,
+        validate=validate.OneOf(_KINDS, error=f"expected one of {', '.join(_KINDS)}"),
+        metadata={"enum": _KINDS},
+    )
+    limit = WholeNumber(1, MAX_ENTRIES, "entries", load_default=MAX_ENTRIES, is_text=True)
+    cursor = fields.String(
+        load_default="0",
+        validate=validate.Regexp("^[0-9]{1,15}$", error="expected the `next` of an earlier answer"),
+        metadata={"description": "The `next` of an earlier answer"},
+    )
+
+
+class PlanPageSchema(Schema):
+    """Entries of one kind of a plan that was not applied."""
+
+    entries = fields.List(
+        fields.Dict(),
+        required=True,
+        metadata={
+            "description": "created: id, values; updated: id, changes (field, old, new); "
+            "renamed: id, from, values; missing: id, isDeleted; restored: id; "
+            "rejected: row, field, value, reason"
+        },
+    )
+    next = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Where more begin; null at the end"},
+    )
+
+
+class RunHeadersSchema(IdempotencySchema):
     """How a run is asked for."""
 
-    idempotency_key = fields.String(
-        data_key="Idempotency-Key",
-        load_default=None,
-        validate=validate.Regexp(
-            "^[!-~]{1,128}$", error="expected 1 to 128 visible ASCII characters"
-        ),
-        metadata={"description": "A repeated key gives the first answer, and no second run"},
-    )
     prefer = fields.String(
         data_key="Prefer",
         load_default="",
@@ -187,9 +244,7 @@ class HistoryQuerySchema(Schema):
     """Which sessions to list."""
 
     limit = WholeNumber(1, MAX_HISTORY, "sessions", load_default=_DEFAULT_HISTORY, is_text=True)
-    before = fields.String(
-        load_default=None, metadata={"description": "The `next` of an earlier answer"}
-    )
+    before = Cursor()
     status = fields.String(
         load_default=None,
         validate=validate.OneOf(_STATUSES, error=f"expected one of {', '.join(_STATUSES)}"),
@@ -261,5 +316,6 @@ class StatusSchema(Schema):
     lastRun = fields.Nested(RunSchema, allow_none=True)
     owner = fields.Nested(OwnerSchema, allow_none=True)
     priority = fields.List(fields.Nested(HeldLeaseSchema))
-    isPauseLong = fields.Boolean()
+    pausedSince = instant(allow_none=True)
+    isPauseLong = fields.Boolean(metadata={"description": "For more than two intervals"})
     records = fields.Nested(RecordsSchema)

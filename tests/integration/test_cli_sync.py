@@ -134,6 +134,21 @@ def test_sync_follows_the_service(instance: Instance, erp: SmallErp) -> None:
     assert [session["requestedBy"].startswith("cli:") for session in runs] == [True]
 
 
+def test_sync_needs_no_source_of_its_own_beside_a_service(
+    instance: Instance, erp: SmallErp
+) -> None:
+    """Beside a service that reads from elsewhere, the demo ERP say, the command just asks."""
+    with service():
+        (instance.folder / "instance" / "source.toml").unlink()
+        beside = instance.call("sync")
+    alone = instance.call("sync")
+
+    assert (beside[0], beside[2]) == (0, "")
+    assert beside[1].startswith("completed: 5 read, 5 created")
+    assert alone[0] == 2
+    assert "source.toml" in alone[2]
+
+
 def test_sync_attaches_to_a_run_at_work(instance: Instance, erp: SmallErp) -> None:
     """A run that is at work already is followed, and the command says so."""
     erp.gate.clear()
@@ -311,7 +326,7 @@ def test_interrupted_before_a_run_began(
 ) -> None:
     """Ctrl-C while the owner has not answered yet ends the command as at any other moment."""
 
-    def interrupt(_asked: object) -> str:
+    def interrupt(_asked: object, _wish: object) -> str:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(syncing, "_ask", interrupt)
@@ -320,3 +335,47 @@ def test_interrupted_before_a_run_began(
 
     assert result.exit_code == 4
     assert "interrupted: before the owner had answered" in result.stderr
+
+
+def test_approve(instance: Instance, erp: SmallErp) -> None:
+    """A held plan is approved once; the second time is refused with exit code 5."""
+    instance.run("sync")
+    erp.records = []
+    instance.run("sync")
+    run_id = json.loads(instance.run("status", "--json").stdout)["lastRun"]["id"]
+
+    held_again = instance.run("approve", "nothing")
+    approved = instance.call("approve", run_id)
+    again = instance.run("approve", run_id)
+
+    assert held_again.exit_code == 5
+    assert "there is no run nothing" in held_again.stderr
+    assert approved[0] == 0, approved
+    assert approved[1].startswith("completed: 0 read")
+    assert (again.exit_code, again.stdout) == (5, "")
+    assert "approved by cli:" in again.stderr
+
+
+def test_dry_run_with_diff(instance: Instance, erp: SmallErp) -> None:
+    """Every entry of the plan is a line; nothing is written; 3 where it would be held."""
+    first = instance.call("sync", "--dry-run", "--diff")
+    instance.run("sync")
+    erp.records = [{**erp.records[0], "NAME": "other\x1b[2J"}, *erp.records[2:], {"ITEMID": "9"}]
+    second = instance.run("sync", "--dry-run", "--diff")
+    erp.records = []
+    held = instance.run("sync", "--dry-run")
+    misused = instance.run("sync", "--diff")
+
+    assert first[0] == 0, first
+    lines = first[1].splitlines()
+    assert lines[0] == '+ 000000K2: id "000000K2", name "H0"'
+    assert lines[5].startswith("dry run: 5 read, 5 created")
+    assert second.stdout.splitlines()[:3] == [
+        '+ 9: id "9", name null',
+        '~ 000000K2: name "H0" -> "other\\u001b[2J"',
+        "- 000001K2: missing, kept for now",
+    ]
+    assert held.exit_code == 3
+    assert "the plan would be held: the source delivered no row at all" in held.stderr
+    assert misused.exit_code == 2
+    assert json.loads(instance.run("status", "--json").stdout)["records"]["active"] == 5

@@ -95,7 +95,7 @@ def recorded(world: World) -> set[str]:
     """Return the ids that the change log alone says are active."""
     active: set[str] = set()
     for key, change, field, old, new in world.changes():
-        if change in {"created", "restored"}:
+        if change in {"created", "restored", "renamed"}:
             active.add(key)
         elif change == "deleted":
             active.discard(key)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin
 
 import pytest
 import requests
 
+from archibald_sync.demo.catalogue import DemoCatalogue
 from archibald_sync.demo.faults import FAULTS
+from archibald_sync.demo.revisions import Revisions
 from archibald_sync.demo.server import DemoErp
 
 if TYPE_CHECKING:
@@ -114,6 +117,11 @@ def test_wrong_demands_are_refused(erp: DemoErp, path: str, body: object, word: 
         ("POST", "/nothing", 404),
         ("GET", "/api/products?page=x", 400),
         ("GET", "/api/products/nothing", 404),
+        ("GET", "/odata/v4/Products?$inlinecount=allpages", 400),
+        ("GET", "/odata/v2/Products?$count=true", 400),
+        ("GET", "/odata/v4/Products?$select=ITEMID,NOTHING", 400),
+        ("GET", "/odata/v4/Products?$filter=startswith(NAME,'H')", 400),
+        ("GET", "/odata/v4/Products?$top=x", 400),
     ],
 )
 def test_other_requests(erp: DemoErp, method: str, path: str, status: int) -> None:
@@ -129,3 +137,61 @@ def test_who_are_you(erp: DemoErp) -> None:
     assert answer.status_code == 200
     erp.stop()
     erp.stop()
+
+
+@pytest.mark.parametrize("path", ["/api/products", "/odata/v4/Products", "/odata/v2/Products"])
+def test_unchanged_answers_are_known_by_their_etag(path: str) -> None:
+    """304 without a body while nothing changed, 200 afterwards."""
+    with DemoErp(rows=20, drift=False) as erp:
+        first = requests.get(erp.url(path), timeout=20)
+        known = {"If-None-Match": first.headers["ETag"]}
+        again = requests.get(erp.url(path), headers=known, timeout=20)
+        erp.revise(updated=1)
+        after = requests.get(erp.url(path), headers=known, timeout=20)
+
+    assert (first.status_code, again.status_code, after.status_code) == (200, 304, 200)
+    assert again.content == b""
+
+
+def test_odata_pages_of_both_versions_hold_the_same_products(erp: DemoErp) -> None:
+    """Next links lead through all products; v2 writes decimals and times its own way."""
+    v4 = odata_rows(erp, "/odata/v4/Products", "value", "@odata.nextLink")
+    erp.revisions = Revisions(DemoCatalogue(200, 7), drift=False)
+    v2 = odata_rows(erp, "/odata/v2/Products", "results", "__next")
+
+    assert [row["ITEMID"] for row in v4] == [row["ITEMID"] for row in v2]
+    assert len(v4) == 200
+    assert v4[0]["MODIFIEDDATETIME"] == "2025-11-03T08:15:00Z"
+    assert v2[0]["MODIFIEDDATETIME"] == "/Date(1762157700000)/"
+    assert (v4[0]["HIGHESTQTY"], v2[0]["HIGHESTQTY"]) == (1000.0, "1000.00")
+
+
+def odata_rows(erp: DemoErp, path: str, rows: str, link: str) -> list[dict[str, Any]]:
+    """Return the records of all pages of an OData face."""
+    found, url = [], erp.url(path)
+    while url:
+        answer = requests.get(url, headers={"Prefer": "odata.maxpagesize=90"}, timeout=20).json()
+        answer = answer.get("d", answer)
+        found += answer[rows]
+        url = urljoin(url, answer[link]) if link in answer else ""
+    return found
+
+
+def test_top_and_skip_cut_out_a_part() -> None:
+    """``$skip`` and ``$top`` count in the order asked for, and all are counted."""
+    query = {"$skip": "10", "$top": "5", "$orderby": "ITEMID", "$count": "true"}
+    with DemoErp(rows=200, drift=False) as erp:
+        url = erp.url("/odata/v4/Products")
+        answer = requests.get(url, query, timeout=20).json()
+        every = requests.get(url, {"$orderby": "ITEMID"}, timeout=20).json()
+
+    assert answer["@odata.count"] == 200
+    assert answer["value"] == every["value"][10:15]
+    assert "@odata.nextLink" not in answer
+
+
+def test_odata_asks_who_you_are(erp: DemoErp) -> None:
+    """With credentials wanted, others get 401 from every face."""
+    erp.headers = {"X-Api-Key": "k"}
+
+    assert requests.get(erp.url("/odata/v4/Products"), timeout=20).status_code == 401

@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING
 import pytest
 from support import FakeSource, World, catalogue_of, wait_for
 
-from archibald_sync.errors import InvalidInputError, RunCancelled
+from archibald_sync.errors import InvalidInputError, RunCancelled, StorageBusyError
 from archibald_sync.services.control import RunControl
+from archibald_sync.services.priority import PriorityManager
+from archibald_sync.storage.priority import SqlitePriorityLeases
 
 if TYPE_CHECKING:
+    from archibald_sync.domain.models import PriorityLease
     from archibald_sync.domain.ports import Control
 
 
 def test_hold_keeps_the_lease_while_the_block_works(world: World) -> None:
     """The lease is renewed inside the block, however long it takes, and ends with it."""
     with world.priority.hold("ada", "order 7", ttl_s=1) as lease:
-        wait_for(lambda: world.priority.held()[0].expires_at > lease.expires_at)
+        wait_for(lambda: world.priority.held()[0].expires_at > lease.expires_at + 100)
         assert [one.id for one in world.priority.held()] == [lease.id]
 
     assert world.priority.held() == []
@@ -38,6 +41,28 @@ def test_lease_released_by_an_admin_is_not_taken_anew(world: World) -> None:
         assert world.priority.release(lease.id)
         wait_for(lambda: "priority-renewal" not in [t.name for t in threading.enumerate()])
         assert world.priority.held() == []
+
+
+class BusyOnce(SqlitePriorityLeases):
+    """Leases whose first renewal meets a busy database."""
+
+    is_busy = True
+
+    def renew(self, lease_id: str, ttl_s: float) -> PriorityLease:
+        """Prolong a lease, from the second time on."""
+        if self.is_busy:
+            self.is_busy = False
+            raise StorageBusyError("the database is busy")
+        return super().renew(lease_id, ttl_s)
+
+
+def test_a_busy_database_does_not_end_the_renewals(world: World) -> None:
+    """A renewal that fails is made up for before the lease runs out."""
+    leases = BusyOnce(world.priority_database, world.clock)
+    with PriorityManager(leases, lambda: True).hold("ada", ttl_s=3) as lease:
+        wait_for(lambda: world.priority.held()[0].expires_at > lease.expires_at + 100)
+
+    assert not leases.is_busy
 
 
 def test_quiet_is_waited_for_no_longer_than_asked(world: World, source: FakeSource) -> None:

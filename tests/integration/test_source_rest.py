@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import threading
 import time
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from canned_server import Canned, CannedServer
 from erp_support import free_port, source_file, source_of
 
 from archibald_sync.demo.server import DemoErp
@@ -170,6 +173,26 @@ def test_endless_paging_is_noticed(erp: DemoErp, tmp_path: Path, style: str) -> 
     assert failure.value.code == "source_endless"
 
 
+def test_body_of_a_redirect_is_not_read(tmp_path: Path) -> None:
+    """Whatever comes with a redirect is left alone: it has no cap of its own."""
+    bomb = Canned(
+        gzip.compress(b" " * 10_000_000),
+        302,
+        {"Location": "http://127.0.0.2:9/x", "Content-Encoding": "gzip"},
+    )
+    with CannedServer([bomb]) as server, pytest.raises(PermanentSourceError) as failure:
+        path = source_file(tmp_path, server.url())
+        tracemalloc.start()
+        try:
+            read(load_source(PRODUCTS, path, {}))
+        finally:
+            _, peak = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+
+    assert failure.value.code == "source_redirect"
+    assert peak < 5_000_000
+
+
 def test_page_cap(erp: DemoErp, tmp_path: Path) -> None:
     """More pages than allowed are refused."""
     with pytest.raises(SourceFormatError, match="max_pages"):
@@ -236,6 +259,8 @@ def test_fingerprints_change_with_mapping_and_content(erp: DemoErp, tmp_path: Pa
         ('kind = "soap"', "write one of: rest"),
         ('url = "ftp://x"', "http"),
         ('url = "http://a:b@x/"', "credentials"),
+        ('url = "http://[::1"', "with a host"),
+        ('url = "http://127.0.0.1:99999/"', "with a host"),
         ("timeout_s = 0", "1 to 600"),
         ('notation = "french"', "plain"),
         ("tmieout_s = 5", "timeout_s"),

@@ -210,16 +210,17 @@ def test_older_file_is_copied_before_it_is_migrated(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A copy named after the old version is kept, readable by its owner only."""
-    steps = {1: "", 2: "CREATE TABLE later (n INTEGER) STRICT;\n"}
+    old = database.rows("PRAGMA user_version")[0][0]
+    steps = {old: "", old + 1: "CREATE TABLE later (n INTEGER) STRICT;\n"}
     monkeypatch.setattr("archibald_sync.storage.migrate._steps", lambda _family: steps)
 
     version = migrate(database, "main", [PRODUCTS])
 
-    assert version == 2
-    copy = database.path.with_name("main.sqlite3.v0001.bak")
+    assert version == old + 1
+    copy = database.path.with_name(f"main.sqlite3.v{old:04d}.bak")
     assert copy.stat().st_mode & 0o777 == 0o600
     with sqlite3.connect(copy) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (old,)
     connection.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ from archibald_sync.web.security import declared_permission, issue_token
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from archibald_sync.services.catalogue import CatalogueService
     from archibald_sync.services.priority import PriorityManager
 
 SECRET = "a secret for tests, long enough for HS256"
@@ -45,6 +47,7 @@ class OneResource:
     resource: Resource
     schedule: ScheduleService
     monitoring: MonitoringService
+    catalogue: CatalogueService
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class Api:
         schedule = ScheduleService(world.schedule, answer_wait_s=answer_wait_s)
         services = AllServices(
             load_settings({"JWT_SECRET_KEY": SECRET}, folder=world.folder),
-            {PRODUCTS.name: OneResource(PRODUCTS, schedule, world.monitoring)},
+            {PRODUCTS.name: OneResource(PRODUCTS, schedule, world.monitoring, world.reading)},
             AccountService(self.users),
             world.priority,
         )
@@ -136,6 +139,8 @@ def test_every_route_declares_who_may_use_it(api: Api) -> None:
         ("GET", "/livez"),
         ("GET", "/readyz"),
         ("GET", "/api/openapi.json"),
+        ("GET", "/api/docs/"),
+        ("GET", "/api/docs/files/<path:filename>"),
         ("POST", "/api/auth/login"),
     }
 
@@ -157,7 +162,7 @@ def test_each_route_admits_the_declared_roles_only(api: Api, role: Role | None) 
         needed = declared_permission(api.app.view_functions[endpoint])
         if needed in (None, "public"):
             continue
-        url = path.replace("<session_id>", "x").replace("<run_id>", "x").replace("<lease_id>", "x")
+        url = re.sub("<[^>]+>", "x", path)
 
         answer = api.call(method, url, role)
 
@@ -177,9 +182,9 @@ def test_document_describes_every_route(api: Api) -> None:
 
     assert document["openapi"].startswith("3.1")
     for method, path, endpoint in _routes(api):
-        if endpoint in {"static", "api-docs.openapi_json"}:
+        if endpoint in {"static", "api-docs.openapi_json", "docs.static", "docs.page"}:
             continue
-        operation = document["paths"][path.replace("<", "{").replace(">", "}")][method.lower()]
+        operation = document["paths"][re.sub("<(?:.*?:)?(.*?)>", r"{\1}", path)][method.lower()]
         needed = declared_permission(api.app.view_functions[endpoint])
         assert operation["security"] == ([] if needed == "public" else [{"bearerAuth": []}])
         assert operation["summary"]

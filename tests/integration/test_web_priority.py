@@ -37,6 +37,22 @@ def test_lease_is_taken_with_its_defaults(api: Api) -> None:
     assert [one.json["id"] for one in found] == [answer.json["id"], other.json["id"]]
 
 
+def test_lease_asked_for_twice_is_held_once(api: Api) -> None:
+    """A client that lost the answer gets the same lease; one release ends it."""
+    token = {"Authorization": f"Bearer {api.token(api.user(Role.OPERATOR))}"}
+    headers = {**token, "Idempotency-Key": "order-7"}
+
+    first = api.client.post(LEASES, headers=headers, json={"owner": "orders"})
+    again = api.client.post(LEASES, headers=headers, json={"owner": "orders"})
+    held = [one.id for one in api.world.leases.held()]
+    api.call("DELETE", first.headers["Location"])
+    anew = api.client.post(LEASES, headers=headers, json={"owner": "orders"})
+
+    assert again.json["id"] == first.json["id"]
+    assert held == [first.json["id"]]
+    assert anew.json["id"] != first.json["id"]
+
+
 def test_viewer_takes_no_lease(api: Api) -> None:
     """Only operators go first."""
     assert api.call("POST", LEASES, Role.VIEWER, json={"owner": "x"}).status_code == 403

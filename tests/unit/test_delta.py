@@ -164,6 +164,7 @@ def test_changed_fields_are_named() -> None:
     assert sample_changes(plan) == {
         "created": [],
         "updated": [{"id": "A1", "changes": [FieldChange("minQty", "1", "2")]}],
+        "rejected": [],
     }
 
 
@@ -196,7 +197,7 @@ def test_rows_without_a_key_are_dropped_and_counted(key: str) -> None:
     plan = planned(Known(), A, (key, "x", 1))
 
     assert (plan.counts.created, plan.counts.rejected) == (1, 1)
-    assert (plan.rejected[0].row, plan.rejected[0].field) == (2, "id")
+    assert list(plan.rejected) == [(2, "id", repr(key.strip()), "expected an id")]
 
 
 def test_rejected_row_is_there_so_it_is_not_missing() -> None:
@@ -204,17 +205,17 @@ def test_rejected_row_is_there_so_it_is_not_missing() -> None:
     plan = planned(catalogue(A, B), ("A1", "file", "many"), B)
 
     assert (plan.counts.rejected, plan.counts.missing, plan.counts.updated) == (1, 0, 0)
-    assert plan.rejected[0].field == "minQty"
-    assert plan.rejected[0].value == "'many'"
+    assert list(plan.rejected) == [(1, "minQty", "'many'", "expected a number in plain notation")]
 
 
 def test_samples_are_bounded() -> None:
-    """A million rejected or repeated rows leave twenty samples of each."""
+    """A million repeated rows leave twenty samples; rejected rows are kept outside memory."""
     wrong = [(f"W{n}", "x", "?") for n in range(50)]
     plan = planned(Known(), *wrong, *[A] * 50)
 
     assert (plan.counts.rejected, plan.counts.duplicates) == (50, 49)
-    assert (len(plan.rejected), len(plan.duplicate_keys)) == (20, 20)
+    assert (len(sample_changes(plan)["rejected"]), len(plan.duplicate_keys)) == (20, 20)
+    assert len(plan.rejected) == 50
 
 
 @pytest.mark.parametrize(("missed", "deleted"), [({}, 0), ({2: 1}, 1)])

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from archibald_sync.sources.http_settings import HTTP_KEYS, HttpSettings, read_http
+from archibald_sync.sources.json_extract import CONDITIONAL_KEYS, Conditional, read_conditional
 
 if TYPE_CHECKING:
     from archibald_sync.sources.table import TableReader
 
-KEYS = (*HTTP_KEYS, "records", "total", "pagination", "max_pages")
+KEYS = (
+    *HTTP_KEYS,
+    *CONDITIONAL_KEYS,
+    "records",
+    "total",
+    "pagination",
+    "max_pages",
+    "concurrency",
+)
 PAGINATION_KEYS: dict[str, tuple[str, ...]] = {
     "none": (),
     "page": ("page_param", "size_param", "size", "first", "total_pages"),
@@ -47,16 +56,24 @@ class RestSettings:
     total: str = ""
     pagination: Pagination = Pagination()
     max_pages: int = 100_000
+    concurrency: int = 4
+    conditional: Conditional = field(default_factory=Conditional)
 
 
 def read_rest(reader: TableReader) -> RestSettings:
     """Return the settings of a table; faults are remembered in ``reader``."""
+    pagination, conditional = _pagination(reader), read_conditional(reader)
+    if pagination.style != "none" and not conditional.mark:
+        # The ETag of a first page says nothing about the others.
+        conditional = Conditional(is_on=False)
     return RestSettings(
         http=read_http(reader),
         records=reader.text("records", ""),
         total=reader.text("total", ""),
-        pagination=_pagination(reader),
+        pagination=pagination,
         max_pages=reader.integer("max_pages", 100_000, 1, 10_000_000),
+        concurrency=reader.integer("concurrency", 4, 1, 32),
+        conditional=conditional,
     )
 
 

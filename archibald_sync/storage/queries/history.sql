@@ -22,7 +22,9 @@ WHERE id = :id AND status = 'running'
 
 -- name: touch_session
 -- Say that somebody still works on the running session.
-UPDATE sync_sessions SET heartbeatAt = :now WHERE syncType = :syncType AND status = 'running'
+UPDATE sync_sessions
+SET heartbeatAt = :now
+WHERE syncType IN (:syncType, :syncType || '-dry') AND status = 'running'
 
 -- name: end_session
 -- Record how a running session ended.
@@ -37,15 +39,27 @@ SET completedAt = :completedAt,
     itemsRestored = :itemsRestored,
     itemsRejected = :itemsRejected,
     itemsMissing = :itemsMissing,
+    itemsRenamed = :itemsRenamed,
     errorCode = :errorCode,
     errorMessage = :errorMessage,
+    coverage = :coverage,
     heartbeatAt = :completedAt
 WHERE id = :id AND status = 'running'
 
 -- name: insert_run
 -- Begin a run.
-INSERT INTO sync_runs (id, resource, "trigger", requestedBy, dueAt, startedAt, latenessMs, epoch)
-VALUES (:id, :resource, :trigger, :requestedBy, :dueAt, :startedAt, :latenessMs, :epoch)
+INSERT INTO sync_runs (id, resource, "trigger", requestedBy, dueAt, startedAt, latenessMs,
+                       epoch, approves, isDryRun)
+VALUES (:id, :resource, :trigger, :requestedBy, :dueAt, :startedAt, :latenessMs,
+        :epoch, :approves, :isDryRun)
+
+-- name: approve_run
+-- Say who approved a held run.
+UPDATE sync_runs SET approvedAt = :approvedAt, approvedBy = :approvedBy WHERE id = :id
+
+-- name: newest_held_run
+-- The run that was held last, in the order they were begun.
+SELECT id FROM sync_runs WHERE resource = :resource AND outcome = 'held' ORDER BY rowid DESC LIMIT 1
 
 -- name: insert_skipped_run
 -- Record a run that did not take place, with its reason.
@@ -85,7 +99,9 @@ SET status = 'interrupted',
     completedAt = MAX(startedAt, COALESCE(heartbeatAt, startedAt)),
     errorCode = 'owner_lost',
     errorMessage = :message
-WHERE syncType = :resource AND status = 'running' AND runId IS NOT :activeRunId
+WHERE syncType IN (:resource, :resource || '-dry')
+  AND status = 'running'
+  AND runId IS NOT :activeRunId
 
 -- name: interrupt_runs
 -- Close the runs whose owner is gone.
@@ -104,17 +120,20 @@ SELECT * FROM sync_runs WHERE resource = :resource AND id = :id
 -- name: last_runs
 -- The newest runs, in the order they were begun: the clock may have been set back since.
 SELECT * FROM sync_runs
-WHERE resource = :resource AND (:withSkipped OR outcome IS NOT 'skipped')
+WHERE resource = :resource
+  AND (:withSkipped OR outcome IS NOT 'skipped')
+  AND (:withDry OR NOT isDryRun)
 ORDER BY rowid DESC
 LIMIT :limit
 
 -- name: session
 -- One session.
-SELECT * FROM sync_sessions WHERE syncType = :syncType AND id = :id
+SELECT * FROM sync_sessions WHERE syncType IN (:syncType, :syncType || '-dry') AND id = :id
 
 -- name: running_session
--- The session that is recorded as running.
-SELECT * FROM sync_sessions WHERE syncType = :syncType AND status = 'running'
+-- The session that is recorded as running, be it of a dry run.
+SELECT * FROM sync_sessions
+WHERE syncType IN (:syncType, :syncType || '-dry') AND status = 'running'
 
 -- name: sessions_of_run
 -- The attempts of a run.
@@ -144,5 +163,12 @@ SELECT * FROM sync_totals WHERE syncType = :syncType
 -- The status of the newest session.
 SELECT status FROM sync_sessions
 WHERE syncType = :syncType
+ORDER BY startedAt DESC, id DESC
+LIMIT 1
+
+-- name: last_coverage
+-- The coverage of the newest extract that was applied.
+SELECT coverage FROM sync_sessions
+WHERE syncType = :syncType AND status = 'completed' AND coverage IS NOT NULL
 ORDER BY startedAt DESC, id DESC
 LIMIT 1

@@ -1,7 +1,11 @@
 -- name: insert
 -- Take a lease.
-INSERT INTO priority_leases (id, owner, reason, takenAt, bootId, expiresBootMs)
-VALUES (:id, :owner, :reason, :takenAt, :bootId, :expiresBootMs)
+INSERT INTO priority_leases (id, owner, reason, takenAt, bootId, expiresBootMs, idempotencyKey)
+VALUES (:id, :owner, :reason, :takenAt, :bootId, :expiresBootMs, :idempotencyKey)
+
+-- name: by_key
+-- The lease that was taken under an idempotency key.
+SELECT * FROM priority_leases WHERE idempotencyKey = :idempotencyKey
 
 -- name: renew
 -- Prolong a lease that is still in force.

@@ -1,0 +1,83 @@
+"""How the catalogue is read: what can be asked, and who answers.
+
+The sync writes the catalogue through ``ports.Catalogue``; nothing here writes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class RecordQuery:
+    """Which records are asked for, and in which order.
+
+    ``words`` are searched for as prefixes, all of them; ``after`` is where the page
+    before ended: the last record's value of ``sort``, as text, and its row number. With
+    words the order is the one in which records came into being.
+    """
+
+    words: tuple[str, ...] = ()
+    group: str | None = None
+    updated_since: int | None = None
+    with_deleted: bool = False
+    sort: str = "id"
+    is_descending: bool = False
+    limit: int = 50
+    after: tuple[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePage:
+    """A part of the change log, oldest first, and the records that it is about as they are now.
+
+    ``cursor`` is where the next page begins; ``is_last`` says that nothing comes after.
+    """
+
+    changes: Sequence[Mapping[str, Any]]
+    records: Sequence[Mapping[str, Any]]
+    cursor: int
+    is_last: bool
+
+
+class CatalogueReader(Protocol):
+    """Reads the local copy of a resource; rows have camelCase names, and never fingerprints."""
+
+    def revision(self) -> str:
+        """Return what changes whenever a record does: the same text, the same catalogue."""
+
+    def records(self, query: RecordQuery) -> list[Mapping[str, Any]]:
+        """Return a page of records, each with its ``rowId``, whatever the words of ``query``."""
+
+    def search(self, query: RecordQuery) -> list[Mapping[str, Any]]:
+        """Return a page of the records in which all words of ``query`` occur."""
+
+    def record(self, key: str) -> Mapping[str, Any] | None:
+        """Return one record, deleted or not."""
+
+    def changes_of(self, key: str, limit: int, before: int | None) -> list[Mapping[str, Any]]:
+        """Return the changes of one record older than ``before``, the newest first."""
+
+    def changes_since(self, cursor: int, limit: int) -> ChangePage:
+        """Return the changes after ``cursor``; 0 means from the beginning.
+
+        Raises:
+            NotFoundError: The log does not reach back to ``cursor``, or never got there.
+        """
+
+    def sharing(self, field: str, value: str) -> list[Mapping[str, Any]]:
+        """Return the records that are not deleted and whose ``field`` is ``value``."""
+
+    def every_record(self, *, with_deleted: bool) -> Iterator[Mapping[str, Any]]:
+        """Yield all records by key as of one moment, holding few of them in memory."""
+
+
+class SearchIndex(Protocol):
+    """The words of the catalogue: they follow its change log, a moment behind."""
+
+    def catch_up(self) -> int:
+        """Index what has changed since the last time; return how many records that were."""

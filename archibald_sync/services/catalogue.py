@@ -1,0 +1,99 @@
+"""Read the local copy: lists, one record, its history, the change feed, pack variants."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from archibald_sync.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from archibald_sync.domain.reading import CatalogueReader, ChangePage, RecordQuery
+    from archibald_sync.domain.resources import Resource
+
+    Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class VariantChoice:
+    """The variants that share a name, and the one that fits a quantity; None where none does."""
+
+    variants: Sequence[Record]
+    chosen: Record | None
+
+
+class CatalogueService:
+    """Answers questions about the local copy of one resource."""
+
+    def __init__(self, resource: Resource, reader: CatalogueReader) -> None:
+        """Read through ``reader``."""
+        self._resource = resource
+        self._reader = reader
+
+    def revision(self) -> str:
+        """Return what changes whenever a record does."""
+        return self._reader.revision()
+
+    def records(self, query: RecordQuery) -> list[Record]:
+        """Return a page of records, each with its ``rowId``."""
+        return self._reader.search(query) if query.words else self._reader.records(query)
+
+    def record(self, key: str) -> Record:
+        """Return one record, deleted or not.
+
+        Raises:
+            NotFoundError: There never was such a record.
+        """
+        found = self._reader.record(key)
+        if found is None:
+            raise NotFoundError(f"there is no such {self._resource.singular}")
+        return found
+
+    def changes_of(self, key: str, limit: int, before: int | None) -> list[Record]:
+        """Return the changes of one record older than ``before``, the newest first.
+
+        Raises:
+            NotFoundError: There never was such a record.
+        """
+        self.record(key)
+        return self._reader.changes_of(key, limit, before)
+
+    def changes_since(self, cursor: int, limit: int) -> ChangePage:
+        """Return the changes after ``cursor``, and the records that they are about.
+
+        Raises:
+            NotFoundError: The log does not hold ``cursor``.
+        """
+        return self._reader.changes_since(cursor, limit)
+
+    def every_record(self, *, with_deleted: bool) -> Iterator[Record]:
+        """Yield all records by key as of one moment."""
+        return self._reader.every_record(with_deleted=with_deleted)
+
+    def variants(self, name: str, quantity: Decimal) -> VariantChoice:
+        """Choose among the variants of one name by the quantity that is wanted.
+
+        Chosen is the one with the largest multiple that divides ``quantity``, of those
+        that can be ordered; of equal ones the first by key.
+
+        Raises:
+            NotFoundError: No record that is not deleted has this name, or the resource
+                has no variants.
+        """
+        rule, named = self._resource.variants, self._resource.name_field
+        found = self._reader.sharing(named, name) if named else []
+        if rule is None or not found:
+            raise NotFoundError(f"there is no {self._resource.singular} of this name")
+        fitting = [
+            (multiple, record)
+            for record in found
+            if record[rule.stopped] != 1
+            and record[rule.orderable] != 0
+            and (multiple := Decimal(record[rule.multiple] or 0)) > 0
+            and quantity % multiple == 0
+        ]
+        chosen = max(fitting, key=lambda one: one[0])[1] if fitting else None
+        return VariantChoice(found, chosen)

@@ -1,0 +1,200 @@
+"""The local copy itself: lists, search, one record, its history, the change feed, CSV.
+
+Every answer carries the catalogue's revision as its tag: a client that polls an
+unchanged catalogue gets 304, before anything is read.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from flask import Response, request
+from werkzeug.routing import BaseConverter
+
+from archibald_sync.domain.models import Role
+from archibald_sync.domain.reading import RecordQuery
+from archibald_sync.web import catalogue_schemas as schemas
+from archibald_sync.web.blueprint import Blueprint
+from archibald_sync.web.catalogue_csv import csv_chunks
+from archibald_sync.web.context import services
+from archibald_sync.web.problems import problem_responses
+from archibald_sync.web.security import requires
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from flask import Flask
+    from marshmallow import Schema
+
+    from archibald_sync.domain.resources import Resource
+    from archibald_sync.services.catalogue import CatalogueService
+    from archibald_sync.web.openapi import Api
+
+_MAX_WORDS = 10
+
+
+class RecordKeyConverter(BaseConverter):
+    """The key of a record in a path: any text that is not the name of a route beside it."""
+
+    regex = "(?!(?:changes|sync|variants)$)[^/]{1,200}"
+
+
+def init_app(app: Flask, api: Api, resources: Iterable[Resource]) -> None:
+    """Add the catalogue of each of ``resources`` to ``api``."""
+    app.url_map.converters["record_key"] = RecordKeyConverter
+    api.register_converter(RecordKeyConverter, lambda _converter: {"type": "string"})
+    for resource in resources:
+        api.register_blueprint(make_blueprint(resource))
+
+
+def make_blueprint(resource: Resource) -> Blueprint:
+    """Return the routes of the catalogue of ``resource``, with schemas from its declaration."""
+    bp = Blueprint(
+        f"{resource.name}_catalogue",
+        __name__,
+        url_prefix="/api",
+        description=f"The local copy of {resource.name}",
+    )
+    record, change = schemas.record_schema(resource), schemas.change_schema(resource)
+    _add_lists(bp, resource, record)
+    if resource.variants:
+        _add_variants(bp, resource, record)
+    _add_changes(bp, resource, record, change)
+    _add_records(bp, resource, record, change)
+    return bp
+
+
+def _add_lists(bp: Blueprint, resource: Resource, record: type[Schema]) -> None:
+    @bp.route(f"/{resource.name}")
+    @requires(Role.VIEWER)
+    @bp.etag
+    @bp.arguments(schemas.list_query_schema(resource), location="query")
+    @bp.response(200, schemas.page_schema(resource, record))
+    @bp.doc(responses=problem_responses(400))
+    def records(query: dict[str, Any]) -> dict[str, Any]:
+        """List or search, page by page."""
+        _end_if_known(bp, resource)
+        asked = _record_query(query)
+        is_hopeless = query["q"] is not None and not asked.words
+        found = [] if is_hopeless else _catalogue(resource).records(asked)
+        shown = found[: query["limit"]]
+        is_last = len(found) <= query["limit"]
+        return {resource.name: shown, "next": None if is_last else _place_after(shown[-1], asked)}
+
+    @bp.route(f"/{resource.name}.csv")
+    @requires(Role.VIEWER)
+    @bp.etag
+    @bp.arguments(schemas.ExportQuerySchema, location="query")
+    @bp.response(200, {"type": "string"}, content_type="text/csv")
+    @bp.doc(responses=problem_responses(400))
+    def export(query: dict[str, Any]) -> Response:
+        """All of it, as of one moment, as CSV."""
+        _end_if_known(bp, resource)
+        found = _catalogue(resource).every_record(with_deleted=query["includeDeleted"])
+        response = Response(csv_chunks(resource, found), content_type="text/csv; charset=utf-8")
+        response.headers["Content-Disposition"] = f'attachment; filename="{resource.name}.csv"'
+        return response
+
+
+def _add_variants(bp: Blueprint, resource: Resource, record: type[Schema]) -> None:
+    @bp.route(f"/{resource.name}/variants")
+    @requires(Role.VIEWER)
+    @bp.etag
+    @bp.arguments(schemas.VariantQuerySchema, location="query")
+    @bp.response(200, schemas.variants_schema(resource, record))
+    @bp.doc(responses=problem_responses(400, 404))
+    def variants(query: dict[str, Any]) -> dict[str, Any]:
+        """Choose among those of one name: the largest multiple that divides the quantity."""
+        _end_if_known(bp, resource)
+        choice = _catalogue(resource).variants(query["name"], Decimal(query["quantity"]))
+        return {"chosen": choice.chosen, "variants": choice.variants}
+
+
+def _add_changes(
+    bp: Blueprint,
+    resource: Resource,
+    record: type[Schema],
+    change: type[Schema],
+) -> None:
+    @bp.route(f"/{resource.name}/changes")
+    @requires(Role.VIEWER)
+    @bp.etag
+    @bp.arguments(schemas.FeedQuerySchema, location="query")
+    @bp.response(200, schemas.feed_schema(resource, change, record))
+    @bp.doc(responses=problem_responses(400, 404))
+    def changes(query: dict[str, Any]) -> dict[str, Any]:
+        """Follow what changes: nothing is skipped, and nothing comes twice.
+
+        Begin with `since=0`, keep the records of each answer in the place of your own,
+        and go on with its `next`. A record with a `deletedAt` has gone. 404 means that the
+        log does not hold `since`: copy the whole catalogue and begin anew.
+        """
+        _end_if_known(bp, resource)
+        page = _catalogue(resource).changes_since(query["since"], query["limit"])
+        return {
+            "changes": page.changes,
+            resource.name: page.records,
+            "next": page.cursor,
+            "isLast": page.is_last,
+        }
+
+
+def _add_records(
+    bp: Blueprint,
+    resource: Resource,
+    record: type[Schema],
+    change: type[Schema],
+) -> None:
+    @bp.route(f"/{resource.name}/<record_key:key>")
+    @requires(Role.VIEWER)
+    @bp.etag
+    @bp.response(200, record)
+    @bp.doc(responses=problem_responses(404))
+    def show(key: str) -> Any:  # noqa: ANN401  # a row
+        """One record, deleted or not."""
+        _end_if_known(bp, resource)
+        return _catalogue(resource).record(key)
+
+    @bp.route(f"/{resource.name}/<record_key:key>/changes")
+    @requires(Role.VIEWER)
+    @bp.etag
+    @bp.arguments(schemas.HistoryOfRecordQuerySchema, location="query")
+    @bp.response(200, schemas.history_schema(resource, change))
+    @bp.doc(responses=problem_responses(400, 404))
+    def changes_of(query: dict[str, Any], key: str) -> dict[str, Any]:
+        """Tell what happened to one record, the newest first."""
+        _end_if_known(bp, resource)
+        limit = query["limit"]
+        found = _catalogue(resource).changes_of(key, limit + 1, query["before"])
+        shown = found[:limit]
+        return {"changes": shown, "next": shown[-1]["id"] if len(found) > limit else None}
+
+
+def _catalogue(resource: Resource) -> CatalogueService:
+    return services().resources[resource.name].catalogue
+
+
+def _end_if_known(bp: Blueprint, resource: Resource) -> None:
+    """Answer 304 at once where the client has this revision of this very answer."""
+    bp.set_etag({"revision": _catalogue(resource).revision(), "path": request.full_path})
+
+
+def _record_query(query: dict[str, Any]) -> RecordQuery:
+    words = (query["q"] or "").split()
+    sort = query["sort"]
+    return RecordQuery(
+        words=tuple(word for word in words if any(map(str.isalnum, word)))[:_MAX_WORDS],
+        group=query.get("group"),
+        updated_since=query["updatedSince"],
+        with_deleted=query["includeDeleted"],
+        sort=sort.removeprefix("-"),
+        is_descending=sort.startswith("-"),
+        limit=query["limit"] + 1,
+        after=schemas.place_of(query["cursor"]),
+    )
+
+
+def _place_after(last: Any, query: RecordQuery) -> str:  # noqa: ANN401  # a row
+    value = "" if query.words else last[query.sort]
+    return schemas.text_of(value, last["rowId"])

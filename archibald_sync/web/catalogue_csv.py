@@ -1,0 +1,54 @@
+"""The catalogue as CSV: one moment of it, in constant memory, safe to open in a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import tempfile
+from io import TextIOWrapper
+from typing import IO, TYPE_CHECKING, Any
+
+from archibald_sync.domain.resources import FieldType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from archibald_sync.domain.resources import Resource
+
+_IN_MEMORY_BYTES = 1024 * 1024
+_CHUNK_BYTES = 64 * 1024
+# What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection).
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_OWN_COLUMNS = ("createdAt", "updatedAt", "deletedAt")
+
+
+def csv_chunks(resource: Resource, records: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
+    """Yield ``records`` as UTF-8 CSV with a header row.
+
+    They are all read before the first chunk is yielded, into a file that vanishes: a
+    slow reader must not keep the database at one moment for minutes.
+    """
+    spooled = tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES)  # noqa: SIM115  # _chunks closes it
+    text = TextIOWrapper(spooled, "utf-8", newline="")
+    writer = csv.writer(text)
+    columns = (*resource.field_names, *_OWN_COLUMNS)
+    texts = {one.name for one in resource.fields if one.type is FieldType.TEXT}
+    writer.writerow(columns)
+    writer.writerows(
+        [_cell(record[name], is_text=name in texts) for name in columns] for record in records
+    )
+    text.detach()
+    return _chunks(spooled)
+
+
+def _chunks(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        file.seek(0)
+        while chunk := file.read(_CHUNK_BYTES):
+            yield chunk
+
+
+def _cell(value: object, *, is_text: bool) -> object:
+    """Return a value that no spreadsheet calculates: an apostrophe says that it is text."""
+    if is_text and isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
+    return value

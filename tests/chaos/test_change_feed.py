@@ -1,0 +1,87 @@
+"""A consumer that follows the change feed through a hundred syncs, many of them killed."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from typing import TYPE_CHECKING, Any
+
+from chaos.test_crash_points import Fuse, TracedDatabase, own, trace
+from support import FakeSource, World, record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+_SYNCS = 100
+_PRODUCTS = 60
+_PAGE = 7
+
+
+class Consumer:
+    """Keeps a copy by the feed alone."""
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        self.copy: dict[str, Any] = {}
+        self.seen: list[int] = []
+        self._since = 0
+
+    def step(self, world: World) -> bool:
+        """Take one page; return whether it was the last one for now."""
+        page = world.reading.changes_since(self._since, _PAGE)
+        self.seen += [change["id"] for change in page.changes]
+        self.copy |= {one["id"]: one for one in page.records}
+        self._since = page.cursor
+        return page.is_last
+
+
+def extract_of(chance: random.Random) -> Sequence[dict[str, object]]:
+    """Return most of the products, a few of them changed."""
+    present = [number for number in range(_PRODUCTS) if chance.random() > 0.03]
+    return [record(number, minQty=chance.choice([1, 1, 1, 2, 3])) for number in present]
+
+
+def sync_in_a_child(folder: Path, number: int, chance: random.Random) -> int:
+    """Begin a sync in a child that may be killed on its way; return its process id."""
+    records, fuse = extract_of(chance), Fuse(chance.choice([0, chance.randint(1, 150)]))
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            source = FakeSource(page_size=20)
+            source.records = records
+            world = World(folder, source, open_database=TracedDatabase)
+            epoch = own(world, f"process-{number}")
+            world.history.interrupt_orphans(epoch, None)
+            trace(world, fuse.burn)
+            code = 0 if world.run().outcome == "completed" else 1
+        finally:
+            os._exit(code)
+    return child
+
+
+def test_feed_never_skips_or_repeats(tmp_path: Path, seed: int) -> None:
+    """Read while syncs commit and die, the feed gives each change once and the right copy."""
+    chance, consumer = random.Random(seed), Consumer()
+    source = FakeSource()
+    world = World(tmp_path, source)
+    ends = {0: 0, -signal.SIGKILL: 0}
+
+    for number in range(_SYNCS):
+        child = sync_in_a_child(tmp_path, number, chance)
+        ended = 0
+        while not ended:
+            consumer.step(world)
+            ended, status = os.waitpid(child, os.WNOHANG)
+        ends[os.waitstatus_to_exitcode(status)] += 1
+    while not consumer.step(world):
+        pass
+
+    rows = world.database.rows("SELECT id FROM product_changes ORDER BY id")
+    shown = {one["id"]: one for one in world.reading.every_record(with_deleted=True)}
+    world.close()
+    assert consumer.seen == [row["id"] for row in rows]
+    assert consumer.copy == shown
+    assert min(ends.values()) > _SYNCS / 10, ends

@@ -1,0 +1,158 @@
+"""The published contract against the running service: valid, kept, and enough for a client."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cli_support import Instance, made_instance, small_erp
+from erp_support import free_port
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from support import wait_for
+
+from archibald_sync.domain.models import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_TOOLS = Path(sys.executable).parent
+_ASKERS = [None, *Role]
+
+
+class Service:
+    """The service as gunicorn runs it, over a small ERP."""
+
+    def __init__(self, instance: Instance, url: str, password: str) -> None:
+        """Know where it is, and the password of its admin."""
+        self.instance = instance
+        self.url = url
+        self.password = password
+
+    def token(self, role: Role) -> str:
+        """Return a token of a user of ``role``."""
+        name = f"a-{role}"
+        self.instance.run("user", "add", name, "--role", role)
+        return self.instance.run("token", "--user", name).stdout.strip()
+
+    def document(self) -> dict[str, Any]:
+        """Return the OpenAPI document."""
+        with urllib.request.urlopen(f"{self.url}/api/openapi.json", timeout=10) as answer:  # noqa: S310
+            found: dict[str, Any] = json.load(answer)
+            return found
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Return a running service whose first sync is done."""
+    folder, port = tmp_path_factory.mktemp("contract"), free_port()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        small_erp() as erp,
+        made_instance(folder, patch) as instance,
+    ):
+        instance.environ["ARCHIBALD_SYNC_INITIAL_DELAY_SECONDS"] = "0"
+        password = instance.init()
+        instance.read_from(erp.url)
+        with instance.process("serve", "--bind", f"127.0.0.1:{port}") as process:
+            try:
+                wait_for(lambda: '"completed"' in instance.run("history", "--json").stdout, 60)
+                yield Service(instance, f"http://127.0.0.1:{port}", password)
+            finally:
+                process.terminate()
+                _, log = process.communicate(timeout=60)
+                assert "Traceback" not in log, log
+
+
+def test_document_is_valid(service: Service) -> None:
+    """The document is OpenAPI 3.1, as the specification has it."""
+    document = service.document()
+
+    OpenAPIV31SpecValidator(document).validate()
+    assert document["openapi"] == "3.1.0"
+
+
+def test_generated_client_works(service: Service, tmp_path: Path) -> None:
+    """A client generated from the document logs in, reads metrics and starts a sync."""
+    document = tmp_path / "openapi.json"
+    document.write_text(json.dumps(service.document()), "utf-8")
+    target = tmp_path / "generated_client"
+    generator = str(_TOOLS / "openapi-python-client")
+    options = ["--meta", "none", "--path", str(document), "--output-path", str(target)]
+    made = subprocess.run(
+        [generator, "generate", *options],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PATH": f"{_TOOLS}:{os.environ['PATH']}"},
+    )
+    assert made.returncode == 0, made.stdout + made.stderr
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(tmp_path))
+        client = importlib.import_module("generated_client")
+        models = importlib.import_module("generated_client.models")
+        login = importlib.import_module("generated_client.api.auth.post_api_auth_login")
+        metrics = importlib.import_module(
+            "generated_client.api.products.get_api_products_sync_metrics"
+        )
+        run = importlib.import_module("generated_client.api.products.post_api_products_sync")
+
+        with client.Client(service.url) as stranger:
+            body = models.Login(username="admin", password=service.password)
+            token = login.sync(client=stranger, body=body).access_token
+        with client.AuthenticatedClient(service.url, token) as admin:
+            known = metrics.sync(client=admin).metrics
+            begun = run.sync(client=admin, body=models.RunNow(), prefer="wait")
+
+    assert known.total_syncs >= 1
+    assert begun.run_id.startswith("products-run-")
+
+
+def _keeps_contract(service: Service, role: Role | None, examples: int, folder: Path) -> None:
+    headers = [] if role is None else ["-H", f"Authorization: Bearer {service.token(role)}"]
+    seed = os.environ.get("CHAOS_SEED", "1")
+    tried = subprocess.run(
+        [
+            str(_TOOLS / "schemathesis"),
+            "run",
+            f"{service.url}/api/openapi.json",
+            *headers,
+            "--checks=all",
+            f"--max-examples={examples}",
+            f"--seed={seed}",
+            "--workers=1",
+            "--warnings=off",
+            "--no-color",
+            "--generation-database=:memory:",
+        ],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert tried.returncode == 0, tried.stdout[-6000:] + tried.stderr[-2000:]
+
+
+@pytest.mark.parametrize("role", _ASKERS)
+def test_whatever_is_asked_the_contract_is_kept(
+    service: Service, role: Role | None, tmp_path: Path
+) -> None:
+    """No request gets a 5xx, an answer of another shape, or a status that is not documented."""
+    _keeps_contract(service, role, 4, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("role", _ASKERS)
+def test_two_thousand_examples_keep_the_contract(
+    service: Service, role: Role | None, tmp_path: Path
+) -> None:
+    """The same, with as many examples as a night has time for."""
+    _keeps_contract(service, role, 2000, tmp_path)
