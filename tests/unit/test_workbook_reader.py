@@ -45,6 +45,13 @@ def rows_of(folder: Path, content: bytes, seed: int = 1, **changes: Any) -> list
     return [row for batch in batches for row in batch]
 
 
+def cells(raw: bytes) -> list[object]:
+    """Return the cells of a row none of which is a date."""
+    values, moments = msgspec.msgpack.decode(raw)
+    assert moments == []
+    return list(values)
+
+
 def test_each_row_is_a_print_and_its_cells(tmp_path: Path) -> None:
     """The headers come first; equal cells have equal prints, for one seed."""
     content = workbook([["B", "X", "A"], [1, "x", "k"], [1, "y", "k"], [2, "", "k"]])
@@ -52,29 +59,30 @@ def test_each_row_is_a_print_and_its_cells(tmp_path: Path) -> None:
     headers, *rows = rows_of(tmp_path, content)
 
     assert headers == ("B", "X", "A")
-    assert [msgspec.msgpack.decode(raw) for _, raw in rows] == [["k", 1.0], ["k", 1.0], ["k", 2.0]]
+    assert [cells(raw) for _, raw in rows] == [["k", 1.0], ["k", 1.0], ["k", 2.0]]
     assert rows[0][0] == rows[1][0] != rows[2][0]
     assert len(rows[0][0]) == 16
     assert rows_of(tmp_path, content, seed=2)[1][0] != rows[0][0]
 
 
 def test_dates_are_told_from_text(tmp_path: Path) -> None:
-    """A date is an instant, a time of day a list: neither can pass for a text."""
+    """The places of dates and times are told: none can pass for a text that looks like it."""
     moment, day = dt.datetime(2024, 1, 31, 10), dt.datetime(2024, 2, 1)  # noqa: DTZ001
     content = workbook([["A", "B"], [moment, day], [dt.time(9, 30), "2024-01-31T10:00:00"]])
 
     _, *rows = rows_of(tmp_path, content)
 
-    decoded = [msgspec.msgpack.decode(raw) for _, raw in rows]
-    assert decoded[0] == [moment.replace(tzinfo=dt.UTC), day.replace(tzinfo=dt.UTC)]
-    assert decoded[1] == [["09:30:00"], "2024-01-31T10:00:00"]
+    assert [msgspec.msgpack.decode(raw) for _, raw in rows] == [
+        [["2024-01-31T10:00:00", "2024-02-01"], [0, 1]],
+        [["09:30:00", "2024-01-31T10:00:00"], [0]],
+    ]
 
 
 def test_one_column_is_enough(tmp_path: Path) -> None:
     """A single mapped column gives rows of one cell."""
     _, row = rows_of(tmp_path, workbook([["A", "B"], ["k", 1]]), columns=("B",))
 
-    assert msgspec.msgpack.decode(row[1]) == [1.0]
+    assert cells(row[1]) == [1.0]
 
 
 def test_every_shape_of_row_is_read_alike(tmp_path: Path) -> None:
@@ -86,7 +94,7 @@ def test_every_shape_of_row_is_read_alike(tmp_path: Path) -> None:
 
     _, *found = rows_of(tmp_path, workbook([names, *rows]), columns=names)
 
-    assert [msgspec.msgpack.decode(raw) for _, raw in found] == rows
+    assert [cells(raw) for _, raw in found] == rows
 
 
 @pytest.mark.parametrize(
@@ -197,7 +205,7 @@ def test_a_directory_of_sheets_that_cannot_be_read_is_refused(body: bytes) -> No
 
 def test_a_mark_that_two_chunks_share_is_seen(tmp_path: Path) -> None:
     """The mark of an error is found wherever it lies in a part."""
-    for before in range(256 * 1024 - 10, 256 * 1024 + 1):
+    for before in range(1024 * 1024 - 10, 1024 * 1024 + 1):
         sheet = b"x" * before + b'<c t="e"/>'
         archive = check_archive(io.BytesIO(changed(SIMPLE, SHEET, sheet, 0)), 4 * MIB)
 

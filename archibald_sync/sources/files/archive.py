@@ -18,7 +18,7 @@ from archibald_sync.errors import SourceFormatError, TransientSourceError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_CHUNK_BYTES = 256 * 1024
+_CHUNK_BYTES = 1024 * 1024
 _MAX_PARTS = 10_000
 _MAX_SMALL_PART_BYTES = 4 * 1024 * 1024
 # Sheets shrink to a tenth, very regular ones to a fiftieth.

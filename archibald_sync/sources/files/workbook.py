@@ -37,7 +37,7 @@ _MIB = 1024 * 1024
 _EXACT_INTEGERS = 2**53
 _HALF_A_SECOND = timedelta(milliseconds=500)
 _DATE_SHAPES = {Notation.PLAIN: "%Y-%m-%dT%H:%M:%S", Notation.ITALIAN: "%d/%m/%Y %H:%M:%S"}
-_cells = msgspec.msgpack.Decoder(list[object])
+_row = msgspec.msgpack.Decoder(tuple[list[object], list[int]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +94,27 @@ class Workbook:
 
 
 def _decoded(records: Sequence[bytes], mapping: FieldMapping, index: int) -> tuple[object, ...]:
-    cells = _cells.decode(records[index])
-    shape = _DATE_SHAPES[mapping.notation]
+    cells, moments = _row.decode(records[index])
+    for place in moments:
+        is_date = mapping.types[place] is FieldType.DATETIME
+        cells[place] = _moment(cells[place], mapping.notation) if is_date else [cells[place]]
     return tuple(
-        value if type(value) is str else _delivered(value, declared, shape)
+        value if type(value) is str else _delivered(value, declared)
         for value, declared in zip(cells, mapping.types, strict=True)
     )
 
 
-def _delivered(value: object, declared: FieldType, shape: str) -> object:
+def _moment(text: object, notation: Notation) -> object:
+    """Return a date of a cell as text in ``notation``; a time without a date fits no field."""
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:
+        return [text]
+    # A fraction of a day is seldom a whole number of seconds.
+    return (moment + _HALF_A_SECOND).strftime(_DATE_SHAPES[notation])
+
+
+def _delivered(value: object, declared: FieldType) -> object:
     """Return a cell that is no text as its field takes it; what does not fit stays as it is.
 
     Excel keeps whole numbers as fractions without any, and makes numbers of ids.
@@ -111,9 +123,6 @@ def _delivered(value: object, declared: FieldType, shape: str) -> object:
         value = int(value)
     if declared is FieldType.TEXT and type(value) is int:
         return str(value)
-    if declared is FieldType.DATETIME and isinstance(value, datetime):
-        # A fraction of a day is seldom a whole number of seconds.
-        return (value + _HALF_A_SECOND).strftime(shape)
     return value
 
 

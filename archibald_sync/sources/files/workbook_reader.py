@@ -6,7 +6,6 @@ and a cell may hold an error, which calamine gives as an empty one.
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 from operator import itemgetter
 from typing import IO, TYPE_CHECKING, Any
@@ -38,8 +37,8 @@ def read(
 ) -> Iterator[list[tuple[Any, ...]]]:
     """Yield the headers as one row, then lists of (fingerprint, cells in msgpack).
 
-    Cells are in the order of ``columns``. Dates come as instants in UTC, which msgpack
-    tells from text; a time or a duration comes as a list, which fits no field.
+    The latter is a pair: the cells in the order of ``columns``, and the places of those
+    that are dates, times or durations, which msgpack holds as text in ISO 8601.
 
     Raises:
         SourceError: The file is not the workbook that was agreed.
@@ -79,20 +78,7 @@ class _Encoder:
             odd = [place for place, one in enumerate(types) if one not in _PLAIN]
             if len(self._odd) < _MAX_SHAPES:
                 self._odd[types] = odd
-        if not odd:
-            return _encode(cells)
-        marked = list(cells)
-        for place in odd:
-            marked[place] = _marked(cells[place])
-        return _encode(marked)
-
-
-def _marked(cell: object) -> object:
-    if isinstance(cell, datetime):
-        return cell.replace(tzinfo=UTC)
-    if isinstance(cell, date):
-        return datetime(cell.year, cell.month, cell.day, tzinfo=UTC)
-    return [str(cell)] if isinstance(cell, time | timedelta) else [type(cell).__name__]
+        return _encode((cells, odd))
 
 
 def _rows(file: IO[bytes], sheet: str | int, max_inflated_bytes: int) -> Iterator[list[Any]]:
