@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from archibald_sync.domain.ports import Control
     from archibald_sync.sources.archibald.settings import ArchibaldSettings
-    from archibald_sync.sources.http import Answer
+    from archibald_sync.sources.http import Answer, Cookie
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +50,9 @@ class ErpSession:
         state = self._file.load()
         self._refuse_refused(state)
         self._client = HttpClient(settings.http)
-        self._resumed: list[dict[str, str]] = []
+        self._resumed: list[Cookie] = []
         self._resume(state)
+        self._lock_timeout_s = _LOCK_TIMEOUTS * settings.http.timeout_s
         self._has_logged_in = False
 
     def close(self) -> None:
@@ -110,8 +111,7 @@ class ErpSession:
             message = "the ERP shows its login page again right after a login"
             raise SourceAuthError(message, code="source_login_page")
         self._has_logged_in = True
-        timeout_s = _LOCK_TIMEOUTS * self._settings.http.timeout_s
-        with self._file.locked(control, timeout_s):
+        with self._file.locked(control, self._lock_timeout_s):
             state = self._file.load()
             self._refuse_refused(state)
             if state.cookies and state.cookies != self._resumed:
@@ -120,15 +120,20 @@ class ErpSession:
                 return
             self._log_in(state, control)
 
-    def keep(self) -> None:
+    def keep(self, control: Control) -> None:
         """Keep the cookies for the next run, if the ERP has set new ones.
 
         Raises:
+            TransientSourceError: Another process did not finish its login in time.
             PermanentSourceError: The file with the session cannot be written.
+            RunStopped: ``control`` ended the run.
         """
-        if (cookies := self._client.cookies()) != self._resumed:
+        if (cookies := self._client.cookies()) == self._resumed:
+            return
+        with self._file.locked(control, self._lock_timeout_s):
             state = self._file.load()
-            if state.cookies in ([], self._resumed):
+            # What another process has begun meanwhile is newer.
+            if state.cookies == self._resumed:
                 state.cookies = self._resumed = cookies
                 self._file.save(state)
 

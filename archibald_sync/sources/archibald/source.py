@@ -78,9 +78,10 @@ class ArchibaldSource:
         Raises:
             SourceError: The source does not answer as it should.
         """
+        control = Unstoppable()
         with closing(ErpSession(self._settings)) as session:
-            session.page(self._settings.list_url, Unstoppable())
-            session.keep()
+            session.page(self._settings.list_url, control)
+            session.keep(control)
         return "the ERP lets us in and shows the list; a dry run would export it"
 
     def _pages(self, batches: Iterable[list[tuple[Any, ...]]]) -> Iterator[Page]:
