@@ -30,6 +30,7 @@ from archibald_sync.services.control import RunControl
 from archibald_sync.sources.archibald.export import download
 from archibald_sync.sources.archibald.session import ErpSession
 from archibald_sync.sources.archibald.settings import read_archibald
+from archibald_sync.sources.archibald.state import SessionFile
 from archibald_sync.sources.registry import load_source
 from archibald_sync.sources.table import TableReader, read_table
 
@@ -470,19 +471,20 @@ def test_session_file_that_is_none(erp: DemoErp, tmp_path: Path, name: str) -> N
     assert erp.archibald.logins == 1
 
 
-def test_a_login_that_hangs_elsewhere(erp: DemoErp, tmp_path: Path) -> None:
-    """Who waits for another process's login does so for a while only, and may try again."""
-    source = archibald_source(erp, tmp_path, timeout_s="1")
-    records_of(source)
-    erp.archibald.expire()
+def test_a_login_that_hangs_elsewhere(tmp_path: Path) -> None:
+    """Who waits for another process's login does so for a while only, or until a stop."""
+    control = RunControl()
+    one, other = (SessionFile(tmp_path, "http://erp/", "agente") for _ in range(2))
 
-    with next(tmp_path.glob("archibald-session-*.lock")).open("rb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(TransientSourceError) as failure:
-            records_of(source)
+    with one.locked(control, 60):
+        with pytest.raises(TransientSourceError) as failure, other.locked(control, 0.1):
+            pass
+        control.stop(RunCancelled("requested", "enough"))
+        with pytest.raises(RunCancelled), other.locked(control, 60):
+            pass
 
-    assert failure.value.code == "source_login_busy"
-    assert len(records_of(source)) == ROWS
+    with other.locked(RunControl(), 60):
+        assert failure.value.code == "source_login_busy"
 
 
 def test_a_page_in_place_of_the_export(erp: DemoErp, tmp_path: Path) -> None:
@@ -665,6 +667,7 @@ def test_url_is_a_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_the_whole_list(tmp_path: Path) -> None:
     """All 4,540 products come through, cell by cell."""
     with DemoErp(rows=4540, drift=False) as erp:

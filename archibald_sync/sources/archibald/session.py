@@ -7,7 +7,6 @@ password that was refused is not tried again before something changes.
 
 from __future__ import annotations
 
-import logging
 import time
 from contextlib import closing
 from dataclasses import replace
@@ -16,6 +15,7 @@ from typing import IO, TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from archibald_sync.errors import SourceAuthError, SourceFormatError, TransientSourceError
+from archibald_sync.logs import ComponentLogger
 from archibald_sync.sources.archibald.forms import Form, is_error_page, is_html, login_form
 from archibald_sync.sources.archibald.state import SessionFile, SessionState, digest_of
 from archibald_sync.sources.http import HttpClient
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from archibald_sync.sources.archibald.settings import ArchibaldSettings
     from archibald_sync.sources.http import Answer, Cookie
 
-log = logging.getLogger(__name__)
+log = ComponentLogger("ArchibaldSource")
 
 MAX_HTML_BYTES = 4 * 1024 * 1024
 _DAY_MS = 24 * 60 * 60 * 1000
@@ -159,7 +159,7 @@ class ErpSession:
         state.cookies, state.refused = self._client.cookies(), ""
         self._file.save(state)
         self._resumed = state.cookies
-        log.info("logged in to the ERP", extra={"loginsToday": len(state.logins)})
+        log.info("Logged in to the ERP", extra={"loginsWithin24Hours": len(state.logins)})
 
     def _cookie_names(self) -> set[str]:
         """Return what tells a login that worked: the ERP has set a cookie more."""
