@@ -13,7 +13,7 @@ import threading
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, TypedDict
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -59,6 +59,15 @@ class Answer:
     next_url: str | None
     headers: Mapping[str, str] = field(default_factory=dict)
     url: str = ""
+
+
+class Cookie(TypedDict):
+    """What is kept of a cookie."""
+
+    name: str
+    value: str
+    domain: str
+    path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +154,15 @@ class HttpClient:
         """
         return self._ask(_Asked(url, form=form, sink=sink), control, bytes_left)
 
-    def cookies(self) -> list[dict[str, str]]:
-        """Return the cookies that the source has set: name, value, domain and path of each."""
-        return [
+    def cookies(self) -> list[Cookie]:
+        """Return the cookies that the source has set, in an order that stays."""
+        cookies: list[Cookie] = [
             {"name": one.name, "value": one.value or "", "domain": one.domain, "path": one.path}
             for one in self._session.cookies
         ]
+        return sorted(cookies, key=lambda one: (one["domain"], one["path"], one["name"]))
 
-    def restore_cookies(self, cookies: Sequence[Mapping[str, str]]) -> None:
+    def restore_cookies(self, cookies: Sequence[Cookie]) -> None:
         """Take over what ``cookies`` returned, in this process or another; no other stays."""
         self._session.cookies.clear()
         for one in cookies:
