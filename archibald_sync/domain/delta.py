@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import compress
 from operator import ne
 from typing import TYPE_CHECKING, Any
 
+from archibald_sync.domain.contents import KnownContents
 from archibald_sync.domain.coverage import CoverageTally
 from archibald_sync.domain.models import FieldChange, Page, PlanCounts, RejectedValue
 from archibald_sync.domain.normalise import Normaliser, ValueRejectedError, comparable, is_same
@@ -36,10 +36,6 @@ if TYPE_CHECKING:
 
 SAMPLE_SIZE = 20
 VOLATILE_RATIO = 0.10
-# From this part of a page on, new bytes are first looked for by content alone.
-_MANY_MISSES_RATIO = 0.10
-# As many are looked for before it is decided that contents are not to be found.
-_SOUGHT_FIRST = 2_000
 # So few that their values stay in the processor's cache: twice as fast as a page of 1,000.
 _COMPARED_AT_ONCE = 200
 
@@ -126,8 +122,6 @@ class _Tally:
     extracted: int = 0
     unchanged: int = 0
     duplicates: int = 0
-    sought: int = 0
-    found: int = 0
     same_content: int = 0
     restored_changed: int = 0
     duplicate_samples: list[str] = field(default_factory=list)
@@ -163,6 +157,7 @@ class DeltaPlanner:
         self._snapshot = snapshot
         declared = [resource.fields_by_name[name] for name in source.fields]
         self._normaliser = Normaliser(declared, source.notation)
+        self._contents = KnownContents(snapshot.row_by_content, self._normaliser, digest)
         self._created, self._updated, self._refreshed = spool(), spool(), spool()
         self._rejected = spool()
         self._states = self._initial_states()
@@ -190,10 +185,9 @@ class DeltaPlanner:
             else:
                 states[row_id] = _SEEN
         tally.unchanged += len(page.fingerprints) - len(misses) - repeated
-        are_many = len(misses) >= _MANY_MISSES_RATIO * len(page.fingerprints)
         for start in range(0, len(misses), _COMPARED_AT_ONCE):
             some = misses[start : start + _COMPARED_AT_ONCE]
-            if are_many and self._contents:
+            if self._contents.are_of_use(len(misses), len(page.fingerprints)):
                 self._compare(page, self._unknown_contents(page, some))
             else:
                 self._compare(page, [(index, page.decode(index)) for index in some])
@@ -230,36 +224,18 @@ class DeltaPlanner:
         highest = max(max(snapshot.active, default=0), max(snapshot.deleted, default=0))
         return bytearray(highest + 1)
 
-    @cached_property
-    def _contents(self) -> Mapping[bytes, int]:
-        return self._snapshot.row_by_content()
-
-    def _unknown_contents(self, page: Page, misses: list[int]) -> _Delivered:
-        """Decode the records whose bytes are new; settle those whose content is known.
-
-        Where bytes change all the time, and contents do not, no record is looked up in
-        the catalogue.
-        """
-        rows, states = self._contents, self._states
-        content_of, digest = self._normaliser.content, self._digest
-        unknown = []
-        for index in misses:
-            delivered = page.decode(index)
-            content = content_of(delivered)
-            content_hash = b"" if content is None else digest(content)
-            row_id = rows.get(content_hash)
+    def _unknown_contents(self, page: Page, misses: Sequence[int]) -> _Delivered:
+        """Decode the records whose bytes are new; settle those whose content is known."""
+        states, unknown = self._states, []
+        for index, delivered, row_id, content_hash in self._contents.look_up(page, misses):
             if row_id is None or states[row_id]:
                 unknown.append((index, delivered))
-                continue
-            states[row_id] = _SEEN
-            self._refreshed.append((row_id, page.fingerprints[index], content_hash))
-        tally, settled = self._tally, len(misses) - len(unknown)
-        tally.sought += len(misses)
-        tally.unchanged += settled
-        tally.same_content += settled
-        tally.found += settled
-        if tally.sought >= _SOUGHT_FIRST and tally.found < _MANY_MISSES_RATIO * tally.sought:
-            self._contents = {}  # contents changed as well: no use to look for them
+            else:
+                states[row_id] = _SEEN
+                self._refreshed.append((row_id, page.fingerprints[index], content_hash))
+        settled = len(misses) - len(unknown)
+        self._tally.unchanged += settled
+        self._tally.same_content += settled
         return unknown
 
     def _compare(self, page: Page, records: _Delivered) -> None:
