@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from archibald_sync.domain.coverage import Coverage, PlanCoverage
     from archibald_sync.domain.normalise import Value
+    from archibald_sync.domain.oscillation import Oscillation
     from archibald_sync.domain.ports import Digest, Source, Spool, SpoolFactory
     from archibald_sync.domain.resources import Resource
 
@@ -74,7 +75,8 @@ class Plan:
     now been missing often enough; ``reappeared`` are active rows missed before.
     ``written`` is what created and updated records add to the coverage; ``coverage``
     is known once the catalogue was asked for the rest, and so are the ``renames``: for
-    created records that only got another key, the old key by the new one.
+    created records that only got another key, the old key by the new one; and samples of
+    the ``oscillations``.
     """
 
     fields: tuple[str, ...]
@@ -92,6 +94,7 @@ class Plan:
     written: Coverage
     coverage: PlanCoverage | None = None
     renames: Mapping[str, str] = field(default_factory=dict)
+    oscillations: tuple[Oscillation, ...] = ()
 
     def is_empty(self) -> bool:
         """Return whether applying the plan would write no catalogue row."""

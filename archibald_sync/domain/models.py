@@ -126,7 +126,8 @@ class PlanKind(StrEnum):
 class PlanCounts:
     """How many records a plan creates, updates, and so on.
 
-    ``deleted`` is part of ``missing``, ``renamed`` of ``created``.
+    ``deleted`` is part of ``missing``, ``renamed`` of ``created``. ``oscillating`` counts
+    fields that go back to what they were before the run before.
     """
 
     extracted: int = 0
@@ -141,6 +142,7 @@ class PlanCounts:
     active_before: int = 0
     declared_total: int | None = None
     renamed: int = 0
+    oscillating: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,13 +184,17 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class SessionEnd:
-    """How a session ended; ``counts`` and ``coverage`` stay None where no plan was made."""
+    """How a session ended; ``counts`` and ``coverage`` stay None where no plan was made.
+
+    ``changes_after`` is the newest change before its own, where it wrote any.
+    """
 
     status: SessionStatus
     counts: PlanCounts | None = None
     error_code: str | None = None
     error_message: str | None = None
     coverage: Coverage | None = None
+    changes_after: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

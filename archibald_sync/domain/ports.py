@@ -106,6 +106,15 @@ class Catalogue(Protocol):
     ) -> Iterator[tuple[int, tuple[Value, ...]]]:
         """Read the rows with these numbers: each with the values of ``fields``."""
 
+    def newest_change(self) -> int:
+        """Return the id of the newest change, 0 where there is none."""
+
+    def updates_since(self, change_id: int, limit: int) -> dict[tuple[str, str], Value]:
+        """Return what fields held before each of the first updates after ``change_id``.
+
+        By the record's key and the field; at most ``limit`` of them.
+        """
+
     def coverage(self, rows: Sequence[int] | None = None) -> Coverage:
         """Return the coverage of these rows, else of all active ones."""
 
@@ -227,6 +236,9 @@ class History(Protocol):
 
     def last_coverage(self) -> Coverage | None:
         """Return the coverage of the last extract that was applied, if it is known."""
+
+    def last_changes_after(self) -> int | None:
+        """Return the change after which those of the last completed sync begin, if known."""
 
     def last_times(self) -> Mapping[str, int | None]:
         """Return lastCheckedAt, lastSuccessAt and lastChangeAt."""

@@ -99,7 +99,7 @@ def make_plan(mirror: Mirror, control: RunControl, report: Callable[[Progress], 
         report(last)
     report(Progress(Stage.PLAN, last.pages, last.total_pages, items, last.total_items))
     plan = planner.finish(mirror.guards.missing_runs_before_delete)
-    plan = examined(mirror.resource, catalogue, snapshot, plan)
+    plan = examined(mirror, snapshot, plan)
     report(Progress(Stage.APPLY, last.pages, last.total_pages, items, last.total_items))
     return plan
 

@@ -30,6 +30,7 @@ def plan_summary(
         "renamed": [
             {"id": new, "from": old} for new, old in islice(plan.renames.items(), SAMPLE_SIZE)
         ],
+        "oscillating": [asdict(one) for one in plan.oscillations],
         "missing": _keys(mirror, plan.missing),
         "deleted": _keys(mirror, plan.deleted),
         "restored": _keys(mirror, plan.restored),

@@ -263,9 +263,12 @@ class SyncService:
         counts = plan.counts
         with self._transactions.transaction():
             self._hold_fence(claim.epoch)
+            newest = self._mirror.catalogue.newest_change()
             self._mirror.catalogue.apply(plan, session_id, claim.epoch, work.control)
             coverage = extract_coverage(plan)
-            end = SessionEnd(SessionStatus.COMPLETED, counts, coverage=coverage)
+            end = SessionEnd(
+                SessionStatus.COMPLETED, counts, coverage=coverage, changes_after=newest
+            )
             self._history.end_session(session_id, end, claim.epoch)
             summary = self._summary(work)
             done = RunEnd(RunOutcome.COMPLETED, attempts=work.attempts, summary=summary)
@@ -274,6 +277,9 @@ class SyncService:
             self._hold_fence(claim.epoch)
             work.control.checkpoint()
         work.counts = counts
+        if counts.oscillating:
+            fields = {"runId": claim.run_id, "sessionId": session_id}
+            self._log.warning("Values change back and forth: %d", counts.oscillating, extra=fields)
 
     def _hold_fence(self, epoch: int) -> None:
         """Check the epoch by prolonging its lease: nobody else can while we write."""

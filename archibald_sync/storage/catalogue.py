@@ -105,6 +105,24 @@ class SqliteCatalogue:
         total, *filled = found or (0, *[0] * len(names))
         return Coverage(total, dict(zip(names, filled, strict=True)))
 
+    def newest_change(self) -> int:
+        """Return the id of the newest change, 0 where there is none; ids are never reused."""
+        query = "SELECT seq FROM sqlite_sequence WHERE name = :name"
+        row = self._database.row(query, {"name": self._resource.change_table})
+        return row[0] if row else 0
+
+    def updates_since(self, change_id: int, limit: int) -> dict[tuple[str, str], Value]:
+        """Return what fields held before each of the first updates after ``change_id``.
+
+        By the record's key and the field; at most ``limit`` of them.
+        """
+        rows = self._database.rows(
+            f"SELECT {quoted(self._resource.change_key)}, field, oldValue FROM {self._changes} "
+            "WHERE id > :id AND changeType = 'updated' ORDER BY id LIMIT :limit",
+            {"id": change_id, "limit": limit},
+        )
+        return {(row[0], row[1]): row[2] for row in rows}
+
     def count(self) -> Mapping[str, int]:
         """Return how many records are active and how many are deleted."""
         row = self._database.row(

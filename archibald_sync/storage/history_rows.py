@@ -72,6 +72,7 @@ def ended_session(session_id: str, end: SessionEnd, now: int) -> dict[str, Any]:
         "itemsRejected": counts.rejected,
         "itemsMissing": counts.missing,
         "itemsRenamed": counts.renamed,
+        "changesAfter": end.changes_after,
         "errorCode": end.error_code,
         "errorMessage": end.error_message,
         "coverage": None if end.coverage is None else json.dumps(asdict(end.coverage)),
