@@ -76,7 +76,7 @@ class Plan:
     ``written`` is what created and updated records add to the coverage; ``coverage``
     is known once the catalogue was asked for the rest, and so are the ``renames``: for
     created records that only got another key, the old key by the new one; and samples of
-    the ``oscillations``.
+    the ``oscillations``. ``validator`` is what the source gave for the next time.
     """
 
     fields: tuple[str, ...]
@@ -95,6 +95,7 @@ class Plan:
     coverage: PlanCoverage | None = None
     renames: Mapping[str, str] = field(default_factory=dict)
     oscillations: tuple[Oscillation, ...] = ()
+    validator: str | None = None
 
     def is_empty(self) -> bool:
         """Return whether applying the plan would write no catalogue row."""

@@ -186,7 +186,8 @@ class Claim:
 class SessionEnd:
     """How a session ended; ``counts`` and ``coverage`` stay None where no plan was made.
 
-    ``changes_after`` is the newest change before its own, where it wrote any.
+    ``changes_after`` is the newest change before its own, where it might write any. A
+    short-cut took the source's word that nothing changed.
     """
 
     status: SessionStatus
@@ -195,6 +196,7 @@ class SessionEnd:
     error_message: str | None = None
     coverage: Coverage | None = None
     changes_after: int | None = None
+    is_shortcut: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,13 @@ class Catalogue(Protocol):
     ) -> Iterator[tuple[int, tuple[Value, ...]]]:
         """Read the rows with these numbers: each with the values of ``fields``."""
 
+    def validator(self, mapping_version: str) -> str | None:
+        """Return what the source gave with the extract that the catalogue holds.
+
+        None where something speaks for reading everything: another mapping, missing
+        records, an edit by somebody else, an attempt that went wrong since.
+        """
+
     def newest_change(self) -> int:
         """Return the id of the newest change, 0 where there is none."""
 
@@ -241,7 +248,7 @@ class History(Protocol):
         """Return the change after which those of the last completed sync begin, if known."""
 
     def last_times(self) -> Mapping[str, int | None]:
-        """Return lastCheckedAt, lastSuccessAt and lastChangeAt."""
+        """Return lastCheckedAt, lastSuccessAt, lastVerifiedAt and lastChangeAt."""
 
 
 class Schedule(Protocol):

@@ -89,8 +89,7 @@ class SqliteCatalogue:
             writer.write(plan, control)
             if not plan.is_empty():
                 self._keep_mapping(connection, plan.mapping_version)
-            if plan.coverage is not None:
-                self._keep_coverage(connection, plan.coverage.after)
+            self._keep_state(connection, plan)
 
     def coverage(self, rows: Sequence[int] | None = None) -> Coverage:
         """Return the coverage of these rows, else of all active ones."""
@@ -104,6 +103,19 @@ class SqliteCatalogue:
         )
         total, *filled = found or (0, *[0] * len(names))
         return Coverage(total, dict(zip(names, filled, strict=True)))
+
+    def validator(self, mapping_version: str) -> str | None:
+        """Return what the source gave with the extract that the catalogue holds.
+
+        None where something speaks for reading everything: another mapping, missing
+        records, an edit by somebody else, an attempt that went wrong since.
+        """
+        row = self._database.row(
+            "SELECT validator FROM catalogue_state "
+            "WHERE resource = :resource AND mappingVersion = :mappingVersion",
+            {"resource": self._resource.name, "mappingVersion": mapping_version},
+        )
+        return row["validator"] if row else None
 
     def newest_change(self) -> int:
         """Return the id of the newest change, 0 where there is none; ids are never reused."""
@@ -164,10 +176,14 @@ class SqliteCatalogue:
             {"resource": self._resource.name, "mappingVersion": mapping_version},
         )
 
-    def _keep_coverage(self, connection: sqlite3.Connection, coverage: Coverage) -> None:
+    def _keep_state(self, connection: sqlite3.Connection, plan: Plan) -> None:
+        coverage = None if plan.coverage is None else json.dumps(asdict(plan.coverage.after))
+        # A missing record is deleted or not by what the next extract holds: read it.
+        validator = None if plan.missing else plan.validator
         connection.execute(
-            "UPDATE catalogue_state SET coverage = :coverage WHERE resource = :resource",
-            {"resource": self._resource.name, "coverage": json.dumps(asdict(coverage))},
+            "UPDATE catalogue_state SET coverage = :coverage, validator = :validator "
+            "WHERE resource = :resource",
+            {"resource": self._resource.name, "coverage": coverage, "validator": validator},
         )
 
     def statements(self, fields: Sequence[str]) -> dict[str, str]:

@@ -307,8 +307,8 @@ class SqliteHistory:
         return row["changesAfter"] if row else None
 
     def last_times(self) -> Mapping[str, int | None]:
-        """Return lastCheckedAt, lastSuccessAt and lastChangeAt."""
-        names = ("lastCheckedAt", "lastSuccessAt", "lastChangeAt")
+        """Return lastCheckedAt, lastSuccessAt, lastVerifiedAt and lastChangeAt."""
+        names = ("lastCheckedAt", "lastSuccessAt", "lastVerifiedAt", "lastChangeAt")
         row = self._database.row(Q["totals"], {"syncType": self._resource})
         return {name: row[name] if row else None for name in names}
 

@@ -319,6 +319,7 @@ class StatusSchema(Schema):
     changedBy = _text()
     lastCheckedAt = instant(allow_none=True)
     lastSuccessAt = instant(allow_none=True)
+    lastVerifiedAt = instant(allow_none=True)
     lastChangeAt = instant(allow_none=True)
     progress = fields.Nested(ProgressSchema, allow_none=True)
     lastRun = fields.Nested(RunSchema, allow_none=True)

@@ -44,6 +44,7 @@ SET completedAt = :completedAt,
     errorMessage = :errorMessage,
     coverage = :coverage,
     changesAfter = :changesAfter,
+    isShortcut = :isShortcut,
     heartbeatAt = :completedAt
 WHERE id = :id AND status = 'running'
 
