@@ -22,7 +22,7 @@ from archibald_sync.cli.instance import (
 from archibald_sync.cli.output import plain, seconds
 from archibald_sync.cli.planned import echo_plan
 from archibald_sync.cli.progress import RunProgress
-from archibald_sync.domain.models import IntentKind, IntentState, RunOutcome
+from archibald_sync.domain.models import IntentKind, IntentState, RunOutcome, Trigger
 from archibald_sync.domain.policy import OWNER_LEASE_TTL_S
 from archibald_sync.errors import RefusedError, SyncInProgressError
 
@@ -153,13 +153,19 @@ def _finish(run: Run | None) -> None:
         sys.exit(ExitCode.CANCELLED)
     outcome = RunOutcome(run["outcome"] or RunOutcome.INTERRUPTED)
     if outcome is RunOutcome.COMPLETED:
-        click.echo(f"{'dry run' if run['isDryRun'] else 'completed'}: {_counts(run)}")
+        click.echo(f"{_done(run)}: {_counts(run)}")
         if run["isDryRun"] and run["summary"]["objections"]:
             click.echo(plain(run["detail"]), err=True)
             sys.exit(ExitCode.HELD)
         return
     click.echo(f"{outcome}: {plain(run['detail'] or run['reason'])}", err=True)
     sys.exit(OUTCOMES[outcome])
+
+
+def _done(run: Run) -> str:
+    if run["trigger"] == Trigger.ROLLBACK:
+        return "rolled back"
+    return "dry run" if run["isDryRun"] else "completed"
 
 
 def _counts(run: Run) -> str:

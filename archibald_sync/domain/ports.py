@@ -21,10 +21,12 @@ if TYPE_CHECKING:
         IntentState,
         OwnerLease,
         Page,
+        PlanCounts,
         PlanKind,
         PriorityLease,
         Progress,
         Role,
+        Rollback,
         RunEnd,
         RunRequest,
         SchedulerState,
@@ -107,20 +109,23 @@ class Catalogue(Protocol):
         """Read the rows with these numbers: each with the values of ``fields``."""
 
     def validator(self, mapping_version: str) -> str | None:
-        """Return what the source gave with the extract that the catalogue holds.
+        """Return what the source gave with its last extract; None: read everything."""
 
-        None where something speaks for reading everything: another mapping, missing
-        records, an edit by somebody else, an attempt that went wrong since.
+    def has_changes_since(self, change_id: int) -> bool:
+        """Return whether the log still holds every change after ``change_id``."""
+
+    def roll_back(self, rollback: Rollback, control: Control) -> PlanCounts:
+        """Undo what ``rollback`` names, in the open transaction; return what that did.
+
+        Raises:
+            RunStopped: ``control`` ended the run; the caller rolls back.
         """
 
     def newest_change(self) -> int:
         """Return the id of the newest change, 0 where there is none."""
 
     def updates_since(self, change_id: int, limit: int) -> dict[tuple[str, str], Value]:
-        """Return what fields held before each of the first updates after ``change_id``.
-
-        By the record's key and the field; at most ``limit`` of them.
-        """
+        """Return what (key, field) held before the first updates after ``change_id``."""
 
     def coverage(self, rows: Sequence[int] | None = None) -> Coverage:
         """Return the coverage of these rows, else of all active ones."""

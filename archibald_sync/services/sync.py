@@ -41,6 +41,7 @@ from archibald_sync.services.outcomes import (
     sentence_of,
     status_of,
 )
+from archibald_sync.services.revocation import require_revocable
 from archibald_sync.services.work import Work
 from archibald_sync.services.worker import AttemptWorker
 
@@ -82,6 +83,7 @@ class SyncService:
             mirror,
             transactions=transactions,
             owner=owner,
+            schedule=schedule,
             clock=clock,
             advance=self._advance_if_due,
         )
@@ -92,12 +94,15 @@ class SyncService:
 
         Raises:
             SyncInProgressError: Another run is working.
-            NotFoundError: It approves a run that there is not.
-            RefusedError: It approves a run that cannot be approved.
+            NotFoundError: It approves a run, or undoes a session, that there is not.
+            RefusedError: That run cannot be approved, or that session not undone.
             Fenced: ``epoch`` is over.
         """
         if request.approves is not None:
             require_approvable(self._history, request.approves)
+        if request.rolls_back is not None:
+            mirror, undone = self._mirror, request.rolls_back
+            require_revocable(mirror.resource, mirror.history, mirror.catalogue, undone)
         return self._history.claim_run(request, epoch, with_session=not self._priority.held())
 
     def run(self, claim: Claim, control: RunControl) -> RunEnd:
@@ -194,7 +199,7 @@ class SyncService:
         self._log.info("%s successful (attempt %d)", self._kind(claim), work.attempts)
 
     def _advance_if_due(self, claim: Claim) -> None:
-        if claim.request.trigger is not Trigger.MANUAL:
+        if claim.request.trigger.is_due:
             self.advance_schedule(claim.epoch)
 
     def _end_session(self, work: Work, exc: Exception) -> None:
@@ -245,8 +250,8 @@ class SyncService:
 
     def _announce(self, work: Work, end: RunEnd) -> None:
         name, run_id = self._mirror.resource.name, work.claim.run_id
-        if work.claim.request.is_dry_run:
-            return  # nothing happened that anybody has to know
+        if not work.claim.request.is_sync:
+            return  # whoever asked for it looks at its outcome
         if end.outcome is RunOutcome.COMPLETED:
             sync_completed.send(
                 name,
@@ -276,8 +281,8 @@ class SyncService:
 
     @staticmethod
     def _kind(claim: Claim) -> str:
-        if claim.request.is_dry_run:
-            return "Dry run"
+        if not claim.request.is_sync:
+            return "Dry run" if claim.request.is_dry_run else "Rollback"
         return "Manual sync" if claim.request.trigger is Trigger.MANUAL else "Auto-sync"
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from archibald_sync.domain.models import (
     PlanCounts,
+    Rollback,
     RunEnd,
     RunOutcome,
     SessionEnd,
@@ -30,6 +31,7 @@ from archibald_sync.services.attempt import (
 )
 from archibald_sync.services.entries import plan_entries
 from archibald_sync.services.outcomes import extract_coverage
+from archibald_sync.services.revocation import require_revocable
 from archibald_sync.services.summary import plan_summary
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from archibald_sync.domain.delta import Plan
     from archibald_sync.domain.guards import Objection
     from archibald_sync.domain.models import Claim
-    from archibald_sync.domain.ports import OwnerLeases, Transactions
+    from archibald_sync.domain.ports import OwnerLeases, Schedule, Transactions
     from archibald_sync.services.work import Work
 
 _UNCHANGED = "the source says that nothing changed since the last sync: checked, not verified"
@@ -54,6 +56,7 @@ class AttemptWorker:
         *,
         transactions: Transactions,
         owner: OwnerLeases,
+        schedule: Schedule,
         clock: Clock,
         advance: Callable[[Claim], None],
     ) -> None:
@@ -63,6 +66,7 @@ class AttemptWorker:
             mirror: The resource.
             transactions: What makes everything true together.
             owner: The lease under which a run writes.
+            schedule: What a rollback stops.
             clock: Tells when everything was verified for the last time.
             advance: Moves the due time on, where the run was due.
         """
@@ -70,6 +74,7 @@ class AttemptWorker:
         self._history = mirror.history
         self._transactions = transactions
         self._owner = owner
+        self._schedule = schedule
         self._clock = clock
         self._advance = advance
         self._log = ComponentLogger(mirror.resource.component)
@@ -80,8 +85,12 @@ class AttemptWorker:
         Raises:
             SourceError: The source did not deliver a complete extract.
             PlanHeld: A guard refused the plan.
+            RefusedError: What is to be undone cannot be.
             RunStopped: The run must end now.
         """
+        if work.claim.request.rolls_back is not None:
+            self._roll_back(work, session_id, work.claim.request.rolls_back)
+            return
         control, validator = work.control, self._validator(work)
         report = open_reporter(self._mirror, control, work.claim, session_id).report
         try:
@@ -176,6 +185,26 @@ class AttemptWorker:
         if counts.oscillating:
             many = counts.oscillating
             self._log.warning("Values change back and forth: %d", many, extra=work.log_fields)
+
+    def _roll_back(self, work: Work, session_id: str, undone: str) -> None:
+        """Undo a session and all after it; the next sync would bring the source's state back."""
+        mirror, request, epoch = self._mirror, work.claim.request, work.claim.epoch
+        with self._writing(work):
+            after = require_revocable(mirror.resource, self._history, mirror.catalogue, undone)
+            newest = mirror.catalogue.newest_change()
+            rollback = Rollback(undone, after, session_id, epoch)
+            counts = mirror.catalogue.roll_back(rollback, work.control)
+            end = SessionEnd(
+                SessionStatus.COMPLETED,
+                counts,
+                coverage=mirror.catalogue.coverage(),
+                changes_after=newest,
+            )
+            self._history.end_session(session_id, end, epoch)
+            if not request.keeps_schedule and self._schedule.state().is_started:
+                self._schedule.end(request.requested_by, epoch)
+            self._end_run(work, f"everything since session {undone} was undone, that included")
+        work.counts = counts
 
     def _end_run(self, work: Work, detail: str | None = None) -> None:
         summary = self.summary(work)

@@ -52,7 +52,7 @@ class SessionSchema(Schema):
     itemsUpdated = _count()
     itemsDeleted = _count()
     errorMessage = _text()
-    syncMode = fields.String(metadata={"enum": ["auto", "manual"]})
+    syncMode = fields.String(metadata={"enum": ["auto", "manual", "rollback"]})
     runId = _text()
     attempt = fields.Integer()
     trigger = _text(*Trigger)

@@ -364,3 +364,27 @@ def test_dry_run_with_diff(instance: Instance, erp: SmallErp) -> None:
     assert "the plan would be held: the source delivered no row at all" in held.stderr
     assert misused.exit_code == 2
     assert json.loads(instance.run("status", "--json").stdout)["records"]["active"] == 5
+
+
+def test_rollback(instance: Instance, erp: SmallErp) -> None:
+    """Asked first; then the catalogue is as it was, and what comes next is said."""
+    instance.run("sync")
+    erp.records = [{**one, "NAME": "wrong"} for one in erp.records]
+    instance.run("sync")
+    session_id = json.loads(instance.run("history", "--json").stdout)[0]["id"]
+
+    declined = instance.run("rollback", "--session", session_id, stdin="n\n")
+    done = instance.call("rollback", "--session", session_id, "--yes")
+    kept = instance.run("rollback", "--session", session_id, "--yes", "--keep-schedule")
+    unknown = instance.run("rollback", "--session", "nothing", "--yes")
+
+    assert declined.exit_code == 1
+    assert "Undo session" in declined.output
+    assert "is stopped" in declined.output
+    assert done[0] == 0, done
+    assert done[1].startswith("rolled back: 0 read, 0 created, 5 updated, 0 deleted")
+    assert "Auto-sync is stopped" in done[2]
+    assert "brings the state of the source back" in done[2]
+    assert kept.stdout.startswith("rolled back: 0 read, 0 created, 0 updated")
+    assert "Auto-sync is stopped" not in kept.stderr
+    assert unknown.exit_code == 5
