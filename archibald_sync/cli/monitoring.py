@@ -76,7 +76,7 @@ def _row(session: Mapping[str, Any]) -> tuple[object, ...]:
         session["itemsCreated"],
         session["itemsUpdated"],
         session["itemsDeleted"],
-        session["errorMessage"] or "",
+        session["errorMessage"] or ("unchanged, says the source" if session["isShortcut"] else ""),
     )
 
 

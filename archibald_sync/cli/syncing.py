@@ -153,7 +153,7 @@ def _finish(run: Run | None) -> None:
         sys.exit(ExitCode.CANCELLED)
     outcome = RunOutcome(run["outcome"] or RunOutcome.INTERRUPTED)
     if outcome is RunOutcome.COMPLETED:
-        click.echo(f"{_done(run)}: {_counts(run)}")
+        click.echo(f"{_done(run)}: {_told(run)}")
         if run["isDryRun"] and run["summary"]["objections"]:
             click.echo(plain(run["detail"]), err=True)
             sys.exit(ExitCode.HELD)
@@ -168,8 +168,10 @@ def _done(run: Run) -> str:
     return "dry run" if run["isDryRun"] else "completed"
 
 
-def _counts(run: Run) -> str:
+def _told(run: Run) -> str:
     session = run["sessions"][-1]
+    if session["isShortcut"]:
+        return plain(run["detail"])
     names = ("Created", "Updated", "Deleted", "Restored", "Unchanged", "Rejected")
     counts = [f"{session[f'items{name}'] or 0} {name.lower()}" for name in names]
     took = seconds(session["completedAt"] - session["startedAt"])

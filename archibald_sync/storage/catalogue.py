@@ -150,6 +150,10 @@ class SqliteCatalogue:
             now = self._clock.now_ms()
             counts = CatalogueRollback(connection, self._resource, rollback, now).write(control)
             self._keep_state(connection, self.coverage(), None)
+            connection.execute(
+                "UPDATE catalogue_state SET revision = revision + 1 WHERE resource = :resource",
+                {"resource": self._resource.name},
+            )
         return counts
 
     def newest_change(self) -> int:

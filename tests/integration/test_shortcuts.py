@@ -8,6 +8,7 @@ import pytest
 from integration.test_dry_run import DRY
 from support import FakeSource, ShiftedClock, World, catalogue_of, record
 
+from archibald_sync.cli import monitoring, syncing
 from archibald_sync.domain.models import RunOutcome, RunRequest, Trigger
 from archibald_sync.domain.resources import PRODUCTS
 from archibald_sync.errors import ConfigError, NotModified, TransientSourceError
@@ -205,3 +206,15 @@ def test_wrong_setting(tmp_path: Path, value: str) -> None:
 
     with pytest.raises(ConfigError, match="verify_every_hours"):
         load_verify_every_hours(PRODUCTS, path)
+
+
+def test_short_cut_is_told_as_one(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command line does not claim that nought records were read for nothing."""
+    world.run()
+    run = world.monitoring.run(world.runs()[-1]["id"])
+
+    syncing._finish(run)  # noqa: SLF001  # what the command prints at its end
+
+    told = "the source says that nothing changed since the last sync: checked, not verified"
+    assert capsys.readouterr().out == f"completed: {told}\n"
+    assert "unchanged, says the source" in monitoring._row(world.sessions()[-1])  # noqa: SLF001
