@@ -13,6 +13,7 @@ from archibald_sync.domain.models import Progress, Stage
 from archibald_sync.domain.policy import VERIFY_EVERY_HOURS
 from archibald_sync.errors import PlanHeld, StorageBusyError
 from archibald_sync.services.findings import examined
+from archibald_sync.services.outcomes import extract_coverage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -127,10 +128,8 @@ def make_plan(
 def objections_to(mirror: Mirror, plan: Plan) -> list[Objection]:
     """Return what the guards have against ``plan``."""
     known = plan.coverage
-    if known is None:
-        return judge(plan.counts, mirror.guards)
-    before = mirror.history.last_coverage() or known.before
-    return judge(plan.counts, mirror.guards, before, known.extract)
+    before = mirror.history.last_coverage() or (known.before if known else None)
+    return judge(plan.counts, mirror.guards, before, extract_coverage(plan))
 
 
 def hold(objections: Sequence[Objection]) -> None:

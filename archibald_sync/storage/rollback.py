@@ -58,7 +58,7 @@ class CatalogueRollback:
             if key not in born:
                 self._set_back(key, before)
         for mark in _checked(self._select_marks().fetchall(), control):
-            self._bring_back(*mark)
+            self._bring_back(born, *mark)
         for key in _checked(born, control):
             self._take_away(key)
         return PlanCounts(updated=self._updated, deleted=self._deleted, restored=self._restored)
@@ -94,9 +94,9 @@ class CatalogueRollback:
     def _set_back(self, key: str, before: dict[str, Any]) -> None:
         # A field that is no longer declared is no longer ours.
         names = [name for name in before if name in self._resource.fields_by_name]
-        columns = ", ".join(map(quoted, names))
-        row = self._one(f"SELECT rowId, {columns} FROM {self._table} WHERE {self._key} = ?", key)
-        if not names or row is None:
+        columns = ", ".join(["rowId", *map(quoted, names)])
+        row = self._one(f"SELECT {columns} FROM {self._table} WHERE {self._key} = ?", key)
+        if row is None:
             return
         differing = [
             (name, now, before[name])
@@ -111,10 +111,12 @@ class CatalogueRollback:
         for name, now, old in differing:
             self._log(key, "updated", name, now, old)
 
-    def _bring_back(self, row_id: int, missing_runs: int, deleted_at: int | None, _: int) -> None:
+    def _bring_back(
+        self, born: set[str], row_id: int, missing_runs: int, deleted_at: int | None, _: int
+    ) -> None:
         columns = f"{self._key}, missingRuns, deletedAt"
         row = self._one(f"SELECT {columns} FROM {self._table} WHERE rowId = ?", row_id)
-        if row is None or tuple(row)[1:] == (missing_runs, deleted_at):
+        if row is None or row[0] in born or tuple(row)[1:] == (missing_runs, deleted_at):
             return
         self._mark(row_id)
         self._update(row_id, "missingRuns = ?, deletedAt = ?, ", missing_runs, deleted_at)

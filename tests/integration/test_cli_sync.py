@@ -153,6 +153,21 @@ def test_sync_attaches_to_a_run_at_work(instance: Instance, erp: SmallErp) -> No
     assert out.startswith("completed: 5 read")
 
 
+def test_dry_run_does_not_attach_to_a_sync(instance: Instance, erp: SmallErp) -> None:
+    """A run at work answers another question: exit code 5 names it."""
+    erp.gate.clear()
+
+    with service() as services:
+        run = services.resources["products"].schedule.run_now("somebody")
+        assert erp.asked.wait(20)
+        result = instance.run("sync", "--dry-run")
+        erp.gate.set()
+
+    assert run.result is not None
+    assert result.exit_code == 5
+    assert f"run {run.result['runId']} is already working" in result.stderr
+
+
 def test_leaving_a_run_of_the_service(instance: Instance, erp: SmallErp) -> None:
     """Ctrl-C only stops following a run of another process; that goes on."""
     erp.gate.clear()

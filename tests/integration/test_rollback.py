@@ -191,6 +191,45 @@ def test_schedule_is_stopped_unless_it_is_kept(
     assert state.changed_by == ("boot" if keeps else "anna")
 
 
+def test_rows_that_are_gone_or_deleted_already_stay_so(world: World, source: FakeSource) -> None:
+    """What others removed is not made up, and what came and went since is not touched."""
+    source.records = FULL
+    world.run()
+    source.records = [record(n, name="wrong") for n in (1, 2)] + FULL[2:] + [record(900)]
+    world.run()
+    undone = world.sessions()[-1]["id"]
+    source.records = source.records[:-1]
+    world.run()
+    world.run()
+    gone = rows(world)["000900K2"]
+    with world.database.transaction() as connection:
+        connection.execute("DELETE FROM products WHERE id = '000001K2'")
+        connection.execute("DELETE FROM products WHERE id = '000119K2'")
+
+    end = roll_back(world, undone)
+
+    assert end.outcome is RunOutcome.COMPLETED
+    now = rows(world)
+    assert now["000900K2"] == gone
+    assert now["000002K2"]["name"] == "H2.104.023"
+    assert {"000001K2", "000119K2"}.isdisjoint(now)
+
+
+def test_field_that_is_no_longer_declared_is_left_alone(world: World, source: FakeSource) -> None:
+    """A column that a declaration has given up belongs to somebody else."""
+    source.records = FULL
+    world.run()
+    source.records = [record(1, name="wrong"), *FULL[1:]]
+    world.run()
+    with world.database.transaction() as connection:
+        connection.execute("UPDATE product_changes SET field = 'given_up' WHERE field = 'name'")
+
+    end = roll_back(world, world.sessions()[-1]["id"])
+
+    assert end.outcome is RunOutcome.COMPLETED
+    assert world.products()["000001K2"]["name"] == "wrong"
+
+
 def test_what_cannot_be_undone_is_refused(world: World, source: FakeSource) -> None:
     """An unknown session, one that wrote nothing, one that the log no longer tells of."""
     source.records = FULL

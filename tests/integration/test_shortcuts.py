@@ -12,11 +12,15 @@ from archibald_sync.cli import monitoring, syncing
 from archibald_sync.domain.models import RunOutcome, RunRequest, Trigger
 from archibald_sync.domain.resources import PRODUCTS
 from archibald_sync.errors import ConfigError, NotModified, TransientSourceError
+from archibald_sync.services.control import RunControl
 from archibald_sync.sources.registry import load_verify_every_hours
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from archibald_sync.domain.models import Page
+    from archibald_sync.domain.ports import Control
 
 HOUR_MS = 3_600_000
 FULL = catalogue_of(120)
@@ -218,3 +222,20 @@ def test_short_cut_is_told_as_one(world: World, capsys: pytest.CaptureFixture[st
     told = "the source says that nothing changed since the last sync: checked, not verified"
     assert capsys.readouterr().out == f"completed: {told}\n"
     assert "unchanged, says the source" in monitoring._row(world.sessions()[-1])  # noqa: SLF001
+
+
+def test_former_owner_confirms_nothing(world: World, source: FakeSource) -> None:
+    """Who lost the ownership while the source answered writes nothing at all."""
+    claim = world.claim()
+    ask = source.pages
+
+    def lose_ownership(control: Control, validator: str | None = None) -> Iterator[Page]:
+        assert world.owner.take("another", 60, has_flock=True) == claim.epoch + 1
+        return ask(control, validator)
+
+    source.pages = lose_ownership  # type: ignore[method-assign]
+
+    end = world.sync.run(claim, RunControl())
+
+    assert (end.outcome, end.reason) == (RunOutcome.INTERRUPTED, "fenced")
+    assert [session["status"] for session in world.sessions()] == ["completed", "running"]
