@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from archibald_sync.domain.coverage import CoverageTally
-from archibald_sync.domain.models import FieldChange, Page, PlanCounts, RejectedValue
+from archibald_sync.domain.models import Page, PlanCounts
 from archibald_sync.domain.normalise import Normaliser, ValueRejectedError, comparable, is_same
 from archibald_sync.errors import SourceFormatError
 
@@ -345,16 +345,3 @@ class _NoSpool:
 
     def __len__(self) -> int:
         return 0
-
-
-def sample_changes(plan: Plan, limit: int = SAMPLE_SIZE) -> dict[str, list[Any]]:
-    """Return up to ``limit`` records of ``plan`` of each kind, for people to look at."""
-    created = [values[0] for (_, _, values), _ in zip(plan.created, range(limit), strict=False)]
-    updated = [
-        {"id": entry[3][0], "changes": [FieldChange(*change) for change in entry[4]]}
-        for entry, _ in zip(plan.updated, range(limit), strict=False)
-    ]
-    rejected = [
-        RejectedValue(*entry) for entry, _ in zip(plan.rejected, range(limit), strict=False)
-    ]
-    return {"created": created, "updated": updated, "rejected": rejected}

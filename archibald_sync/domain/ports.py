@@ -115,11 +115,7 @@ class Catalogue(Protocol):
         """Return whether the log still holds every change after ``change_id``."""
 
     def roll_back(self, rollback: Rollback, control: Control) -> PlanCounts:
-        """Undo what ``rollback`` names, in the open transaction; return what that did.
-
-        Raises:
-            RunStopped: ``control`` ended the run; the caller rolls back.
-        """
+        """Undo what ``rollback`` names as `apply` would write it; return what that did."""
 
     def newest_change(self) -> int:
         """Return the id of the newest change, 0 where there is none."""

@@ -6,7 +6,8 @@ from dataclasses import asdict
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from archibald_sync.domain.delta import SAMPLE_SIZE, sample_changes
+from archibald_sync.domain.delta import SAMPLE_SIZE
+from archibald_sync.domain.samples import sample_changes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
