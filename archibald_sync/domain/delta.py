@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from archibald_sync.domain.contents import KnownContents
 from archibald_sync.domain.coverage import CoverageTally
-from archibald_sync.domain.models import FieldChange, Page, PlanCounts, RejectedValue
+from archibald_sync.domain.models import Page, PlanCounts
 from archibald_sync.domain.normalise import Normaliser, ValueRejectedError, comparable, is_same
 from archibald_sync.errors import SourceFormatError
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from archibald_sync.domain.coverage import Coverage, PlanCoverage
     from archibald_sync.domain.normalise import Value
+    from archibald_sync.domain.oscillation import Oscillation
     from archibald_sync.domain.ports import Digest, Source, Spool, SpoolFactory
     from archibald_sync.domain.resources import Resource
 
@@ -84,7 +85,8 @@ class Plan:
     now been missing often enough; ``reappeared`` are active rows missed before.
     ``written`` is what created and updated records add to the coverage; ``coverage``
     is known once the catalogue was asked for the rest, and so are the ``renames``: for
-    created records that only got another key, the old key by the new one.
+    created records that only got another key, the old key by the new one; and samples of
+    the ``oscillations``. ``validator`` is what the source gave for the next time.
     """
 
     fields: tuple[str, ...]
@@ -102,6 +104,8 @@ class Plan:
     written: Coverage
     coverage: PlanCoverage | None = None
     renames: Mapping[str, str] = field(default_factory=dict)
+    oscillations: tuple[Oscillation, ...] = ()
+    validator: str | None = None
 
     def is_empty(self) -> bool:
         """Return whether applying the plan would write no catalogue row."""
@@ -371,16 +375,3 @@ class _NoSpool:
 
     def __len__(self) -> int:
         return 0
-
-
-def sample_changes(plan: Plan, limit: int = SAMPLE_SIZE) -> dict[str, list[Any]]:
-    """Return up to ``limit`` records of ``plan`` of each kind, for people to look at."""
-    created = [values[0] for (_, _, values), _ in zip(plan.created, range(limit), strict=False)]
-    updated = [
-        {"id": entry[3][0], "changes": [FieldChange(*change) for change in entry[4]]}
-        for entry, _ in zip(plan.updated, range(limit), strict=False)
-    ]
-    rejected = [
-        RejectedValue(*entry) for entry, _ in zip(plan.rejected, range(limit), strict=False)
-    ]
-    return {"created": created, "updated": updated, "rejected": rejected}

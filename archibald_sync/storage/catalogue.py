@@ -17,12 +17,14 @@ from archibald_sync.domain.coverage import Coverage
 from archibald_sync.domain.delta import CatalogueSnapshot, ExistingRecord, Plan
 from archibald_sync.storage.catalogue_schema import quoted
 from archibald_sync.storage.connection import translated
+from archibald_sync.storage.rollback import CatalogueRollback, mark_statement
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from archibald_sync.clock import Clock
+    from archibald_sync.domain.models import PlanCounts, Rollback
     from archibald_sync.domain.normalise import Value
     from archibald_sync.domain.ports import Control
     from archibald_sync.domain.resources import Resource
@@ -45,6 +47,11 @@ class SqliteCatalogue:
         self._table = quoted(resource.name)
         self._key = quoted(resource.key.name)
         self._changes = quoted(resource.change_table)
+
+    @property
+    def name(self) -> str:
+        """Return the name of the resource."""
+        return self._resource.name
 
     def snapshot(self, mapping_version: str) -> CatalogueSnapshot:
         """Return the fingerprints and states of all records, as of one moment."""
@@ -92,8 +99,10 @@ class SqliteCatalogue:
             writer.write(plan, control)
             if not plan.is_empty():
                 self._keep_mapping(connection, plan.mapping_version)
-            if plan.coverage is not None:
-                self._keep_coverage(connection, plan.coverage.after)
+            # A missing record is deleted or not by what the next extract holds: read it.
+            validator = None if plan.missing else plan.validator
+            coverage = None if plan.coverage is None else plan.coverage.after
+            self._keep_state(connection, coverage, validator)
 
     def coverage(self, rows: Sequence[int] | None = None) -> Coverage:
         """Return the coverage of these rows, else of all active ones."""
@@ -107,6 +116,66 @@ class SqliteCatalogue:
         )
         total, *filled = found or (0, *[0] * len(names))
         return Coverage(total, dict(zip(names, filled, strict=True)))
+
+    def validator(self, mapping_version: str) -> str | None:
+        """Return what the source gave with the extract that the catalogue holds.
+
+        None where something speaks for reading everything: another mapping, missing
+        records, an edit by somebody else, an attempt that went wrong since.
+        """
+        row = self._database.row(
+            "SELECT validator FROM catalogue_state "
+            "WHERE resource = :resource AND mappingVersion = :mappingVersion",
+            {"resource": self._resource.name, "mappingVersion": mapping_version},
+        )
+        return row["validator"] if row else None
+
+    def has_changes_since(self, change_id: int) -> bool:
+        """Return whether the log still holds every change after ``change_id``.
+
+        Its ids have no gaps, so that the first one tells.
+        """
+        if change_id >= self.newest_change():
+            return True
+        query = f"SELECT 1 FROM {self._changes} WHERE id = :id"
+        return self._database.row(query, {"id": change_id + 1}) is not None
+
+    def roll_back(self, rollback: Rollback, control: Control) -> PlanCounts:
+        """Undo what ``rollback`` names, log it like any change, in the open transaction.
+
+        Returns:
+            How many records were updated, deleted and restored by it.
+
+        Raises:
+            RunStopped: ``control`` ended the run; the caller rolls back.
+        """
+        with self._database.transaction() as connection:
+            now = self._clock.now_ms()
+            counts = CatalogueRollback(connection, self._resource, rollback, now).write(control)
+            self._keep_state(connection, self.coverage(), None)
+            connection.execute(
+                "UPDATE catalogue_state SET revision = revision + 1 WHERE resource = :resource",
+                {"resource": self._resource.name},
+            )
+        return counts
+
+    def newest_change(self) -> int:
+        """Return the id of the newest change, 0 where there is none; ids are never reused."""
+        query = "SELECT seq FROM sqlite_sequence WHERE name = :name"
+        row = self._database.row(query, {"name": self._resource.change_table})
+        return row[0] if row else 0
+
+    def updates_since(self, change_id: int, limit: int) -> dict[tuple[str, str], Value]:
+        """Return what fields held before each of the first updates after ``change_id``.
+
+        By the record's key and the field; at most ``limit`` of them.
+        """
+        rows = self._database.rows(
+            f"SELECT {quoted(self._resource.change_key)}, field, oldValue FROM {self._changes} "
+            "WHERE id > :id AND changeType = 'updated' ORDER BY id LIMIT :limit",
+            {"id": change_id, "limit": limit},
+        )
+        return {(row[0], row[1]): row[2] for row in rows}
 
     def count(self) -> Mapping[str, int]:
         """Return how many records are active and how many are deleted."""
@@ -164,10 +233,18 @@ class SqliteCatalogue:
             {"resource": self._resource.name, "mappingVersion": mapping_version},
         )
 
-    def _keep_coverage(self, connection: sqlite3.Connection, coverage: Coverage) -> None:
+    def _keep_state(
+        self, connection: sqlite3.Connection, coverage: Coverage | None, validator: str | None
+    ) -> None:
+        state = {
+            "resource": self._resource.name,
+            "coverage": None if coverage is None else json.dumps(asdict(coverage)),
+            "validator": validator,
+        }
         connection.execute(
-            "UPDATE catalogue_state SET coverage = :coverage WHERE resource = :resource",
-            {"resource": self._resource.name, "coverage": json.dumps(asdict(coverage))},
+            "UPDATE catalogue_state SET coverage = :coverage, validator = :validator "
+            "WHERE resource = :resource",
+            state,
         )
 
     def statements(self, fields: Sequence[str]) -> dict[str, str]:
@@ -187,6 +264,7 @@ class SqliteCatalogue:
             "refresh": f"UPDATE {table} SET sourceHash = ?, contentHash = ? WHERE rowId = ?",
             "restore": f"UPDATE {table} SET deletedAt = NULL, missingRuns = 0, updatedAt = ? "
             "WHERE rowId = ?",
+            "mark": mark_statement(self._resource),
             "miss": f"UPDATE {table} SET missingRuns = missingRuns + 1 WHERE rowId = ?",
             "delete": f"UPDATE {table} SET deletedAt = ?, updatedAt = ? WHERE rowId = ?",
             "reappear": f"UPDATE {table} SET missingRuns = 0 WHERE rowId = ?",
@@ -218,6 +296,8 @@ class _PlanWriter:
 
     def write(self, plan: Plan, control: Control) -> None:
         sql = self._catalogue.statements(plan.fields)
+        # Before anything that changes them: how these rows stood, for a rollback.
+        self._connection.executemany(sql["mark"], self._marks(plan, control))
         for batch in _batches(plan.created, control):
             self._create(sql, batch, plan)
         for batch in _batches(plan.updated, control):
@@ -265,6 +345,12 @@ class _PlanWriter:
         many(sql["miss"], ((row,) for row in _checked(plan.missing, control)))
         many(sql["delete"], ((now, now, row) for row in _checked(plan.deleted, control)))
         many(sql["log_row"], self._row_log("deleted", plan.deleted, control))
+
+    def _marks(self, plan: Plan, control: Control) -> Iterator[tuple[Any, ...]]:
+        name, session_id = self._catalogue.name, self._session_id
+        for rows in (plan.missing, plan.restored, plan.reappeared):
+            for row in _checked(rows, control):
+                yield name, session_id, row
 
     def _renamed_log(self, batch: Sequence[Any], plan: Plan) -> Iterator[tuple[Any, ...]]:
         session_id, now, epoch = self._session_id, self._now, self._epoch

@@ -165,8 +165,7 @@ def test_run_that_cannot_be_approved_over_http(world: World, source: FakeSource)
 def test_approval_while_a_run_is_at_work(world: World, source: FakeSource) -> None:
     """One run at a time: 409 names the one at work, and the approval is not used up."""
     run_id = held_run(world, source, FULL[:300])
-    api = Api.with_owner(world)
-    gate = threading.Event()
+    api, gate = Api.with_owner(world), threading.Event()
 
     def pause(_control: Control) -> None:
         gate.wait(20)

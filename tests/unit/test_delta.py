@@ -12,11 +12,11 @@ from archibald_sync.domain.delta import (
     CatalogueSnapshot,
     DeltaPlanner,
     ExistingRecord,
-    sample_changes,
 )
 from archibald_sync.domain.models import FieldChange, Page
 from archibald_sync.domain.normalise import Notation
 from archibald_sync.domain.resources import PRODUCTS
+from archibald_sync.domain.samples import sample_changes
 from archibald_sync.errors import SourceFormatError
 
 if TYPE_CHECKING:
