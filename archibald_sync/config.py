@@ -50,6 +50,11 @@ class Settings:
         """Return the file of the priority leases, beside the main database."""
         return self.database.with_name("priority.sqlite3")
 
+    @property
+    def access_database(self) -> Path:
+        """Return the file of logins, keys and the audit log, beside the main database."""
+        return self.database.with_name("access.sqlite3")
+
     def lock_file(self, name: str) -> Path:
         """Return the file whose lock proves that the owner of ``name`` lives."""
         return self.database.with_name(f"owner-{name}.lock")

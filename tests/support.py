@@ -172,6 +172,8 @@ class World:
         self.priority_database = Database(folder / "priority.sqlite3")
         migrate(self.database, "main", [PRODUCTS])
         migrate(self.priority_database, "priority")
+        self.access_database = Database(folder / "access.sqlite3")
+        migrate(self.access_database, "access")
         clock = self.clock
         self.history = SqliteHistory(self.database, clock, "products")
         self.schedule = SqliteSchedule(self.database, clock, "products")
@@ -288,6 +290,7 @@ class World:
             driver.stop()
         self.database.close()
         self.priority_database.close()
+        self.access_database.close()
 
 
 def wait_for(condition: Callable[[], object], timeout_s: float = 10.0) -> None:
