@@ -12,7 +12,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate
 
 _INSTANT = "Milliseconds since the epoch, UTC"
-_DIGITS = re.compile(r"[0-9]{1,9}")
+_DIGITS = re.compile(r"[0-9]{1,16}")
 
 
 class RequestSchema(Schema):
