@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from archibald_sync.domain.access import Act, ApiKey, AuditEntry, AuditFilter, Failures
     from archibald_sync.domain.models import Role, User
 
@@ -109,8 +111,11 @@ class LoginFailures(Protocol):
     def of(self, kind: str, subject: str) -> Failures:
         """Return the failures of one subject that still count."""
 
-    def record(self, kind: str, subject: str, failures: Failures) -> None:
-        """Keep the failures of one subject; forget old ones, and the least where too many."""
+    def add(self, kind: str, subject: str, wait_s: Callable[[int], int]) -> None:
+        """Count one more failure; ``wait_s`` tells how long to wait after how many.
+
+        Old failures are forgotten, and the least suspicious where there are too many.
+        """
 
     def clear(self, kind: str, subject: str) -> None:
         """Forget the failures of one subject."""

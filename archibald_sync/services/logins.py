@@ -11,7 +11,6 @@ import hashlib
 import ipaddress
 from typing import TYPE_CHECKING, NamedTuple
 
-from archibald_sync.domain.access import Failures
 from archibald_sync.errors import AuthError, LoginThrottledError
 
 if TYPE_CHECKING:
@@ -26,6 +25,11 @@ class Patience(NamedTuple):
 
     free: int
     longest_s: int
+
+    def wait_s(self, failures: int) -> int:
+        """Return how many seconds to wait after so many failures."""
+        surplus = failures - self.free
+        return 0 if surplus < 0 else min(2 ** min(surplus, 30), self.longest_s)
 
 
 PATIENCE = {"account": Patience(5, 60), "address": Patience(20, 900)}
@@ -61,7 +65,7 @@ class LoginService:
             raise  # the password was not looked at
         except AuthError:
             for kind, subject in subjects.items():
-                self._record_failure(kind, subject)
+                self._failures.add(kind, subject, PATIENCE[kind].wait_s)
             raise
         # Only the account's: who owns one account must not guess at others for free.
         if self._failures.of("account", subjects["account"]).count:
@@ -75,33 +79,21 @@ class LoginService:
     def _refuse_blocked(self, subjects: dict[str, str]) -> None:
         now = self._clock.now_ms()
         waits_s = [
-            # The wall clock may have been set back: never wait longer than the longest wait.
-            min(-((now - failures.blocked_until_at) // 1000), PATIENCE[kind].longest_s)
+            -((now - failures.blocked_until_at) // 1000)
             for kind, subject in subjects.items()
             if (failures := self._failures.of(kind, subject)).blocked_until_at > now
+            # Longer than the longest: the clock was set back, and nobody need wait for it.
+            and failures.blocked_until_at - now <= PATIENCE[kind].longest_s * 1000
         ]
         if waits_s:
             raise LoginThrottledError(max(waits_s))
-
-    def _record_failure(self, kind: str, subject: str) -> None:
-        count = self._failures.of(kind, subject).count + 1
-        surplus, longest_s = count - PATIENCE[kind].free, PATIENCE[kind].longest_s
-        wait_s = 0 if surplus < 0 else min(2 ** min(surplus, 30), longest_s)
-        blocked_until_at = self._clock.now_ms() + wait_s * 1000
-        self._failures.record(kind, subject, Failures(count, blocked_until_at))
 
 
 def _subjects(name: str, address: str | None) -> dict[str, str]:
     """Return what is throttled by kind; no names, since one may be a misplaced password."""
     account = hashlib.sha256(name.casefold().encode()).hexdigest()
-    return (
-        {"account": account}
-        if address is None
-        else {
-            "account": account,
-            "address": _network(address),
-        }
-    )
+    found = {"account": account}
+    return found if address is None else {**found, "address": _network(address)}
 
 
 def _network(address: str) -> str:

@@ -29,9 +29,15 @@ _RETRY_AFTER_S = 1
 class Passwords:
     """Hashes with Argon2id, a few at a time."""
 
-    def __init__(self, *, at_once: int = _AT_ONCE, waiting: int = _WAITING) -> None:
+    def __init__(
+        self,
+        hasher: PasswordHasher | None = None,
+        *,
+        at_once: int = _AT_ONCE,
+        waiting: int = _WAITING,
+    ) -> None:
         """Hash ``at_once`` passwords at a time while ``waiting`` more may wait for it."""
-        self._hasher = PasswordHasher()
+        self._hasher = hasher or PasswordHasher()
         self._entrance = threading.BoundedSemaphore(at_once + waiting)
         self._places = threading.BoundedSemaphore(at_once)
         self._nobodys: str | None = None

@@ -8,6 +8,8 @@ from archibald_sync.domain.access import Failures
 from archibald_sync.storage.queries import load_queries
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from archibald_sync.clock import Clock
     from archibald_sync.storage.connection import Database
 
@@ -32,17 +34,23 @@ class SqliteLoginFailures:
         row = self._database.row(Q["of"], wanted)
         return Failures(row["failures"], row["blockedUntil"]) if row else Failures()
 
-    def record(self, kind: str, subject: str, failures: Failures) -> None:
-        """Keep the failures of one subject; forget old ones, and the least where too many."""
-        kept = {
-            "kind": kind,
-            "subject": subject,
-            "failures": failures.count,
-            "blockedUntil": failures.blocked_until_at,
-            "now": self._clock.now_ms(),
-        }
+    def add(self, kind: str, subject: str, wait_s: Callable[[int], int]) -> None:
+        """Count one more failure; ``wait_s`` tells how long to wait after how many.
+
+        Old failures are forgotten, and the least suspicious where there are too many.
+        """
+        now = self._clock.now_ms()
         with self._database.transaction() as connection:
             connection.execute(Q["prune"], {"since": self._since()})
+            count = self.of(kind, subject).count + 1
+            seconds = wait_s(count)
+            kept = {
+                "kind": kind,
+                "subject": subject,
+                "failures": count,
+                "blockedUntil": now + seconds * 1000 if seconds else 0,
+                "now": now,
+            }
             connection.execute(Q["record"], kept)
             surplus = connection.execute(Q["count"]).fetchone()[0] - self._max_subjects
             if surplus > 0:

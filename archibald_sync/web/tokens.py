@@ -154,6 +154,9 @@ def token_caller() -> Caller:
         AuthError: There is none, or it is wrong, expired or ended.
         Forbidden: A cookie came without its CSRF token.
     """
+    # The library compares it as it comes, and fails on what is not ASCII.
+    if not request.headers.get(CSRF_HEADER, "").isascii():
+        raise _no_csrf()
     try:
         verify_jwt_in_request()
     except NoAuthorizationError as exc:
@@ -220,7 +223,7 @@ def _refresh_cookie() -> tuple[str, str]:
     if not encoded:
         raise AuthError("a refresh token is needed")
     csrf = request.headers.get(CSRF_HEADER)
-    if not csrf:
+    if not csrf or not csrf.isascii():
         raise _no_csrf()
     return encoded, csrf
 

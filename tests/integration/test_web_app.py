@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from flask import Flask
-from support import World, wait_for
+from support import World, quick_passwords, wait_for
 
 from archibald_sync import web
 from archibald_sync.bootstrap import AccessServices, access_services
@@ -75,7 +75,7 @@ class Api:
         self.world = world
         self.users = SqliteAccounts(world.database, world.clock)
         schedule = ScheduleService(world.schedule, answer_wait_s=answer_wait_s)
-        accounts = AccountService(self.users)
+        accounts = AccountService(self.users, quick_passwords())
         environ = {"JWT_SECRET_KEY": SECRET, **(settings or {})}
         services = AllServices(
             load_settings(environ, folder=world.folder),
