@@ -232,9 +232,10 @@ class _Reader:
         """Return one of ``words``; the first is the default."""
 
         def parse(text: str) -> str:
-            if text.lower() not in words:
+            known = {word.lower(): word for word in words}
+            if text.lower() not in known:
                 raise ValueError(f"write one of: {', '.join(words)}")
-            return text.lower()
+            return known[text.lower()]
 
         return self.parsed(key, words[0], parse)
 

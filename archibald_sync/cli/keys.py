@@ -50,7 +50,7 @@ def add(name: str, role: str, owner: str, days: int | None) -> None:
 def list_keys(*, as_json: bool) -> None:
     """Show all keys, also revoked ones, the newest first; never their secrets."""
     with opened_services() as services:
-        keys = services.access.keys.keys()
+        keys = services.access.keys.all_keys()
         names = {one.id: one.name for one in services.accounts.users()}
     if as_json:
         echo_json([_public(one) for one in keys])

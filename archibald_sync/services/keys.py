@@ -73,7 +73,7 @@ class KeyService:
         role = key.role if user.role.includes(key.role) else user.role
         return Caller(CallerKind.KEY, f"key-{key.id}", f"key:{key.name}", role, user.id)
 
-    def keys(self) -> list[ApiKey]:
+    def all_keys(self) -> list[ApiKey]:
         """Return all keys, also revoked ones, the newest first."""
         return self._keys.keys()
 
@@ -96,7 +96,7 @@ class KeyService:
         Raises:
             NotFoundError: There is none.
         """
-        for key in self.keys():
+        for key in self.all_keys():
             if key.revoked_at is None and key.name.casefold() == name.casefold():
                 return self.revoke(key.id)
         raise NotFoundError(f"no key {name!r} in force; `archibald-sync key list` shows all")

@@ -35,7 +35,7 @@ class SqliteAuditLog:
             "action": act.action,
             "target": act.target,
             "outcome": act.outcome,
-            "detail": json.dumps(act.detail, ensure_ascii=False) if act.detail else None,
+            "detail": _json(act),
             "address": act.address,
             "requestId": act.request_id,
         }
@@ -48,6 +48,7 @@ class SqliteAuditLog:
             "action": act.action,
             "actor": act.actor,
             "address": act.address,
+            "detail": _json(act),
             "since": since_at,
         }
         return self._database.row(Q["has_recent"], wanted) is not None
@@ -67,6 +68,10 @@ class SqliteAuditLog:
             "limit": limit,
         }
         return [_entry(row) for row in self._database.rows(Q["entries"], parameters)]
+
+
+def _json(act: Act) -> str | None:
+    return json.dumps(act.detail, ensure_ascii=False) if act.detail else None
 
 
 def _entry(row: sqlite3.Row) -> AuditEntry:

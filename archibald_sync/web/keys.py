@@ -21,7 +21,7 @@ bp = Blueprint("keys", __name__, url_prefix="/api/keys", description="Keys of ma
 @bp.response(200, schemas.KeysSchema)
 def show_all() -> dict[str, Any]:
     """All keys, also revoked ones, the newest first; never their secrets."""
-    return {"keys": services().access.keys.keys()}
+    return {"keys": services().access.keys.all_keys()}
 
 
 @bp.route("", methods=["POST"])

@@ -7,7 +7,7 @@ VALUES (:at, :actor, :actorKind, :action, :target, :outcome, :detail, :address, 
 -- Whether the same refusal of the same caller stands there since an instant.
 SELECT 1 FROM audit_log
 WHERE outcome = 'refused' AND action = :action AND at >= :since
-  AND actor IS :actor AND address IS :address
+  AND actor IS :actor AND address IS :address AND detail IS :detail
 LIMIT 1
 
 -- name: entries
