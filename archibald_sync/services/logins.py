@@ -93,7 +93,7 @@ def _subjects(name: str, address: str | None) -> dict[str, str]:
     """Return what is throttled by kind; no names, since one may be a misplaced password."""
     account = hashlib.sha256(name.casefold().encode()).hexdigest()
     found = {"account": account}
-    return found if address is None else {**found, "address": _network(address)}
+    return {**found, "address": _network(address)} if address else found
 
 
 def _network(address: str) -> str:

@@ -245,6 +245,18 @@ def test_service_without_database_is_not_ready(api: Api) -> None:
     assert "sqlite" not in answer.text
 
 
+def test_service_that_lets_nobody_in_is_not_ready(world: World) -> None:
+    """/readyz is 503 without the database of logins and keys, and says which it is."""
+    api = Api.with_owner(world)
+    world.access_database.close()
+    world.access_database.path.unlink()
+
+    answer = api.client.get("/readyz")
+
+    assert answer.status_code == 503
+    assert answer.json["reasons"] == ["access: storage_failed"]
+
+
 def test_reads_without_database_ask_to_come_back(api: Api) -> None:
     """A missing database is 503 with Retry-After, and names no path."""
     token = api.token(api.user(Role.VIEWER))

@@ -61,8 +61,6 @@ CREATE TABLE audit_log (
 ) STRICT;
 
 CREATE INDEX idx_audit_log_refused ON audit_log(action, at) WHERE outcome = 'refused';
-CREATE INDEX idx_audit_log_actor ON audit_log(actor, id);
-CREATE INDEX idx_audit_log_action ON audit_log(action, id);
 
 CREATE TRIGGER audit_log_no_update BEFORE UPDATE ON audit_log
 BEGIN
