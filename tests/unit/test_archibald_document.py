@@ -128,6 +128,15 @@ def test_every_fault_fails_the_file(pages: FakePages, code: str) -> None:
     assert failure.value.code == code
 
 
+def test_unmapped_columns_may_have_one_name() -> None:
+    """Two columns of one name are a fault only where that name is mapped."""
+    pages = cut(["ID", "NOTE", "NOME", "NOTE"], [["1", "a", "b", "c"]], [2, 2], 5)
+
+    assert read(pages, ["ID", "NOME"]) == [("1", "b")]
+    with pytest.raises(SourceFormatError, match="NOTE"):
+        read(pages, ["ID", "NOTE"])
+
+
 def test_endless_cycle() -> None:
     """Columns that never come again are noticed, before the whole file is kept in memory."""
     pages = FakePages([Table((f"C{number}",), []) for number in range(500)])
