@@ -94,7 +94,7 @@ class HttpClient:
         self._origin = _origin(settings.url)
         self._timeout = (min(_CONNECT_TIMEOUT_S, settings.timeout_s), settings.timeout_s)
         self._sockets = LiveSockets()
-        self._session = requests.Session()
+        self._session = _Session()
         # The environment's proxies and netrc would change where secrets go.
         self._session.trust_env = False
         self._session.headers["User-Agent"] = f"archibald-sync/{__version__}"
@@ -143,11 +143,7 @@ class HttpClient:
     def download(
         self, url: str, form: Mapping[str, str], control: Control, bytes_left: int, sink: IO[bytes]
     ) -> Answer:
-        """Send a form and write the answer into ``sink`` as it comes; otherwise as ``get``.
-
-        What stands in ``sink`` is complete only if nothing is raised; the body of the
-        returned answer is empty.
-        """
+        """Send a form and write the body into ``sink``, complete if nothing is raised."""
         return self._ask(_Asked(url, form=form, sink=sink), control, bytes_left)
 
     def cookies(self) -> list[Cookie]:
@@ -169,8 +165,9 @@ class HttpClient:
         self._sockets.shut(for_good=True)
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, those too whose answers an error remembers."""
         self._session.close()
+        self.end()
 
     @contextlib.contextmanager
     def _deadline(self, url: str) -> Iterator[None]:
@@ -226,7 +223,7 @@ class HttpClient:
                 if response.status_code not in _REDIRECTS:
                     _check_status(response)
                     return self._answer(response, bytes_left, asked.sink)
-                url = urljoin(response.url, response.headers.get("Location", ""))
+                url = joined(response.url, response.headers.get("Location", ""))
                 asked = asked.redirected(response.status_code, url)
         message = f"{_place(asked.url)} redirects without end"
         raise PermanentSourceError(message, code="source_redirect")
@@ -252,7 +249,7 @@ class HttpClient:
         return Answer(
             bytes(body),
             response.headers.get("Content-Type", ""),
-            urljoin(response.url, following) if following else None,
+            joined(response.url, following) if following else None,
             headers=response.headers,
             url=response.url,
         )
@@ -264,6 +261,13 @@ class HttpClient:
                 "if it has moved, change url in source.toml",
                 code="source_redirect",
             )
+
+
+class _Session(requests.Session):
+    """A session that leaves redirects to us: requests would read the body of each, uncapped."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:  # as inherited
+        """Find no redirect, so that none is prepared."""
 
 
 def _authenticate(session: requests.Session, auth: Auth) -> None:
@@ -348,6 +352,21 @@ _TRANSLATIONS: tuple[tuple[type[Exception], type[SourceError], str, str], ...] =
 )
 
 
+def joined(url: str, link: str) -> str:
+    """Return where a ``link`` in an answer of ``url`` leads, relative or absolute.
+
+    Raises:
+        PermanentSourceError: It is no URL.
+    """
+    try:
+        target = urljoin(url, link)
+        _ = urlsplit(target).port  # read for its ValueError
+    except ValueError as exc:
+        message = f"an answer of {_place(url)} leads to something that is no URL"
+        raise PermanentSourceError(message, code="source_redirect") from exc
+    return target
+
+
 def too_large(url: str, limit: int) -> PermanentSourceError:
     """Return the error for more than ``limit`` bytes from ``url``."""
     message = f"{_place(url)} sent more than {limit} bytes; raise "
@@ -370,11 +389,7 @@ def _too_slow(url: str) -> TransientSourceError:
 
 def _origin(url: str) -> tuple[str, str, int]:
     parts = urlsplit(url)
-    try:
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-    except ValueError:
-        port = -1
-    return parts.scheme, parts.hostname or "", port
+    return parts.scheme, parts.hostname or "", parts.port or {"https": 443}.get(parts.scheme, 80)
 
 
 def _place(url: str) -> str:

@@ -71,8 +71,12 @@ def read_http(
 
 def _read_url(reader: TableReader) -> str:
     url = reader.text("url", "")
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        is_usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        parts, is_usable = urlsplit(""), False
+    if not is_usable:
         reader.fault("url", f"{url!r} is not a URL", "write http://… or https://… with a host")
     if parts.username or parts.password:
         reader.fault("url", "holds credentials", "name them under auth instead")

@@ -659,6 +659,7 @@ def test_nobody_listens(tmp_path: Path) -> None:
         ("reading", "{ memory_mib = 1 }", "64 to 4096"),
         ("reading", "5", "no table"),
         ("records", '"items"', "is unknown"),
+        ("login", '{ path = "http://[" }', "login.path"),
     ],
 )
 def test_wrong_settings_are_named(tmp_path: Path, key: str, value: str, problem: str) -> None:
