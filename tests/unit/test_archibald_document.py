@@ -161,6 +161,16 @@ def test_where_the_footer_stands(rows: list[list[str]], further: list[list[str]]
     assert len(read(pages, ["ID ARTICOLO"])) == 7
 
 
+def test_a_cycle_of_the_footer_alone() -> None:
+    """Where the rows fill their pages, the footer stands on pages of its own."""
+    pages = cut(COLUMNS, ROWS[:6], [2, 2], 3)
+    del pages.tables[2].rows[-1]
+    empty = [replace(table, rows=[]) for table in pages.tables[:2]]
+    pages.tables += [replace(empty[0], rows=[["Count=6", ""]]), empty[1]]
+
+    assert len(read(pages, COLUMNS)) == 6
+
+
 def test_cells_are_made_one_line() -> None:
     """Wrapped lines become one; after a hyphen within a word there was no space."""
     rows = [["1", "con punta\nlunga", "anti-\nurto", "0 -\n5"], ["2", "System.Byte[]", "", ""]]
