@@ -147,11 +147,7 @@ class HttpClient:
     def download(
         self, url: str, form: Mapping[str, str], control: Control, bytes_left: int, sink: IO[bytes]
     ) -> Answer:
-        """Send a form and write the answer into ``sink`` as it comes; otherwise as ``get``.
-
-        What stands in ``sink`` is complete only if nothing is raised; the body of the
-        returned answer is empty.
-        """
+        """Send a form and write the body into ``sink``, complete if nothing is raised."""
         return self._ask(_Asked(url, form=form, sink=sink), control, bytes_left)
 
     def cookies(self) -> list[Cookie]:

@@ -328,6 +328,20 @@ def test_logins_have_a_budget(erp: DemoErp, tmp_path: Path) -> None:
     assert erp.archibald.logins == logins == 2
 
 
+def test_a_login_counts_before_it_is_tried(erp: DemoErp, tmp_path: Path) -> None:
+    """What became of a login does not matter: the ERP has seen it."""
+    source = archibald_source(erp, tmp_path, login="{ budget = 1 }")
+    erp.faults.switch_on("session-expiry", page=LOGIN)  # the form that is sent is unknown
+
+    with pytest.raises(TransientSourceError) as failure:
+        records_of(source)
+    with pytest.raises(SourceAuthError) as refusal:
+        records_of(source)
+
+    assert failure.value.code == "source_http_500"
+    assert refusal.value.code == "source_login_budget"
+
+
 def test_the_budget_returns_after_a_day(erp: DemoErp, tmp_path: Path) -> None:
     """What was spent 24 hours ago counts no more, even if the clock was wrong then."""
     source = archibald_source(erp, tmp_path, login="{ budget = 1 }")
@@ -645,6 +659,7 @@ def test_nobody_listens(tmp_path: Path) -> None:
         ("reading", "{ memory_mib = 1 }", "64 to 4096"),
         ("reading", "5", "no table"),
         ("records", '"items"', "is unknown"),
+        ("login", '{ path = "http://[" }', "login.path"),
     ],
 )
 def test_wrong_settings_are_named(tmp_path: Path, key: str, value: str, problem: str) -> None:

@@ -128,6 +128,15 @@ def test_every_fault_fails_the_file(pages: FakePages, code: str) -> None:
     assert failure.value.code == code
 
 
+def test_unmapped_columns_may_have_one_name() -> None:
+    """Two columns of one name are a fault only where that name is mapped."""
+    pages = cut(["ID", "NOTE", "NOME", "NOTE"], [["1", "a", "b", "c"]], [2, 2], 5)
+
+    assert read(pages, ["ID", "NOME"]) == [("1", "b")]
+    with pytest.raises(SourceFormatError, match="NOTE"):
+        read(pages, ["ID", "NOTE"])
+
+
 def test_endless_cycle() -> None:
     """Columns that never come again are noticed, before the whole file is kept in memory."""
     pages = FakePages([Table((f"C{number}",), []) for number in range(500)])
@@ -150,6 +159,16 @@ def test_where_the_footer_stands(rows: list[list[str]], further: list[list[str]]
     pages.tables[5] = replace(pages.tables[5], rows=[["K2", "F"], *further])
 
     assert len(read(pages, ["ID ARTICOLO"])) == 7
+
+
+def test_a_cycle_of_the_footer_alone() -> None:
+    """Where the rows fill their pages, the footer stands on pages of its own."""
+    pages = cut(COLUMNS, ROWS[:6], [2, 2], 3)
+    del pages.tables[2].rows[-1]
+    empty = [replace(table, rows=[]) for table in pages.tables[:2]]
+    pages.tables += [replace(empty[0], rows=[["Count=6", ""]]), empty[1]]
+
+    assert len(read(pages, COLUMNS)) == 6
 
 
 def test_cells_are_made_one_line() -> None:

@@ -169,11 +169,10 @@ def _check_columns(columns: Sequence[str], found: dict[str, Any], shown: list[st
         message = f"the export no longer holds the column(s): {', '.join(missing)}; show them "
         message += "in the ERP's list again, or correct the mapping in source.toml"
         raise SourceFormatError(message, code="source_column_missing")
-    if len(found) < len(shown):
-        names = [normalised(text) for text in shown]
-        twice = sorted({text for text in shown if names.count(normalised(text)) > 1})
-        message = f"the export holds the column(s) {', '.join(twice)} more than once"
-        raise SourceFormatError(message, code="source_column_twice")
+    names = list(map(normalised, shown))
+    if twice := [column for column in columns if names.count(normalised(column)) > 1]:
+        message = f"the export holds the column(s) {', '.join(twice)} more than once; hide one "
+        raise SourceFormatError(f"{message}in the ERP's list", code="source_column_twice")
 
 
 def _looks_english(shown: list[str]) -> bool:

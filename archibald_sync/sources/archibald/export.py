@@ -8,7 +8,6 @@ import os
 import tempfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
-from urllib.parse import urljoin
 
 from archibald_sync.errors import (
     PermanentSourceError,
@@ -21,6 +20,7 @@ from archibald_sync.sources.archibald.session import (
     refuse_error_page,
     text_of,
 )
+from archibald_sync.sources.http import joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +68,7 @@ def download(
         page, answer = session.page(settings.list_url, control)
         form = _list_form(page)
         fields = {**form.hidden, **settings.export.fields}
-        url = urljoin(answer.url, form.action)
+        url = joined(answer.url, form.action)
         try:
             answer = session.download(url, fields, file, control)
             file.flush()

@@ -12,13 +12,13 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from archibald_sync.errors import SourceAuthError, SourceFormatError, TransientSourceError
 from archibald_sync.logs import ComponentLogger
 from archibald_sync.sources.archibald.forms import Form, is_error_page, is_html, login_form
 from archibald_sync.sources.archibald.state import SessionFile, SessionState, digest_of
-from archibald_sync.sources.http import HttpClient
+from archibald_sync.sources.http import HttpClient, joined
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -149,7 +149,7 @@ class ErpSession:
         if form is None:
             message = "the ERP's login page has no field for a password; correct login.path"
             raise SourceFormatError(message, code="source_login_form")
-        fields, url = self._filled_in(form), urljoin(answer.url, form.action)
+        fields, url = self._filled_in(form), joined(answer.url, form.action)
         self._spend_login(state)
         before = self._cookie_names()
         answer = self._client.post(url, fields, control, MAX_HTML_BYTES)

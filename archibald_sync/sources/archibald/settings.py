@@ -98,7 +98,7 @@ def read_archibald(reader: TableReader) -> ArchibaldSettings:
 def _login(reader: TableReader) -> LoginSettings:
     reader.refuse_unknown(reader.subtable("login"), LOGIN_KEYS, "login.")
     return LoginSettings(
-        reader.text("path", "Login.aspx", "login"),
+        _page_path(reader, "login", "Login.aspx"),
         reader.text("username_field", "", "login"),
         reader.text("password_field", "", "login"),
         _fields(reader, "login", {}),
@@ -109,7 +109,7 @@ def _login(reader: TableReader) -> LoginSettings:
 def _export(reader: TableReader) -> ExportSettings:
     reader.refuse_unknown(reader.subtable("export"), EXPORT_KEYS, "export.")
     return ExportSettings(
-        reader.text("path", "INVENTTABLE_ListView/", "export"),
+        _page_path(reader, "export", "INVENTTABLE_ListView/"),
         _fields(reader, "export", _EXPORT_FIELDS),
         reader.number("timeout_s", 240, 1, 290, "export"),
     )
@@ -122,6 +122,14 @@ def _reading(reader: TableReader) -> ReadingSettings:
         reader.integer("memory_mib", 512, 64, 4096, "reading"),
         reader.integer("max_pages", 20_000, 1, 1_000_000, "reading"),
     )
+
+
+def _page_path(reader: TableReader, section: str, default: str) -> str:
+    path = reader.text("path", default, section)
+    if "//" in path or not path.isprintable():
+        reader.fault(f"{section}.path", f"{path!r} is no path", "write it as below url")
+        return default
+    return path
 
 
 def _fields(reader: TableReader, section: str, default: Mapping[str, str]) -> dict[str, str]:

@@ -6,7 +6,6 @@ beside it makes logins wait for each other, so that two processes never both log
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import fcntl
 import hashlib
@@ -66,12 +65,12 @@ class SessionFile:
             raise self._fault("read", exc) from exc
 
     def save(self, state: SessionState) -> None:
-        """Replace the file, so that a crash leaves the old or the new one.
+        """Replace the file, so that a crash leaves the old or the new one; under the lock.
 
         Raises:
             PermanentSourceError: The file cannot be written.
         """
-        draft = self.path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.new")
+        draft = self.path.with_suffix(".new")
         try:
             with open(draft, "wb", opener=_private) as file:
                 file.write(msgspec.json.encode(state))
@@ -116,9 +115,9 @@ def digest_of(secret: str, earlier: str = "") -> str:
 
     It tells whether something has changed without saying what it was.
     """
-    salt = base64.b64decode(earlier.partition("$")[0]) if earlier else secrets.token_bytes(16)
-    digest = hashlib.scrypt(secret.encode(), salt=salt, **_SCRYPT)
-    return f"{base64.b64encode(salt).decode()}${digest.hex()}"
+    salt = earlier.partition("$")[0] or secrets.token_hex(16)
+    digest = hashlib.scrypt(secret.encode(), salt=salt.encode(), **_SCRYPT)
+    return f"{salt}${digest.hex()}"
 
 
 def _private(path: str, flags: int) -> int:
