@@ -14,6 +14,8 @@ PIP_COMPILE := CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/pip-compile --quiet --n
 # A stamp says what has been installed into .venv, and from which files.
 RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
+# An environment of its own: what we compare with must not change what we check with.
+BENCH := $(VENV)/bench
 
 PYTHON ?=
 TESTS ?=
@@ -44,8 +46,8 @@ types: $(DEV) ## Check the types
 layers: $(DEV) ## Check who imports whom
 	$(BIN)/lint-imports
 
-bench: $(DEV) ## Measure speed and memory
-	$(BIN)/python bench/run.py
+bench: $(BENCH)/.installed ## Measure speed and memory; installs what is compared with
+	$(BENCH)/bin/python bench/run.py
 
 load: $(DEV) ## Measure the API under load for minutes; needs wrk
 	$(BIN)/python bench/load.py
@@ -72,6 +74,8 @@ lock: $(DEV) ## Pin the newest allowed versions in requirements*.txt
 	$(PIP_COMPILE) --upgrade --output-file=requirements.txt setup.cfg
 	$(PIP_COMPILE) --upgrade --extra=dev --constraint=requirements.txt \
 		--output-file=requirements-dev.txt setup.cfg
+	$(PIP_COMPILE) --upgrade --extra=bench --constraint=requirements.txt \
+		--constraint=requirements-dev.txt --output-file=requirements-bench.txt setup.cfg
 
 audit: $(DEV) ## Look for known vulnerabilities in what we ship (asks an advisory service)
 	$(BIN)/pip-audit --strict --require-hashes --disable-pip -r requirements.txt
@@ -100,4 +104,12 @@ $(RUNTIME): requirements.txt setup.cfg setup.py | $(BIN)/python
 
 $(DEV): $(RUNTIME) requirements-dev.txt
 	$(PIP) install --quiet --require-hashes -r requirements-dev.txt
+	@touch $@
+
+$(BENCH)/.installed: requirements-bench.txt setup.cfg setup.py | $(BIN)/python
+	$(BIN)/python -m venv --clear $(BENCH)
+	$(BENCH)/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes \
+		-r requirements-bench.txt
+	$(BENCH)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps \
+		--no-build-isolation --no-index --editable .
 	@touch $@

@@ -24,7 +24,7 @@ from archibald_sync.services.monitoring import MonitoringService
 from archibald_sync.services.priority import PriorityManager
 from archibald_sync.services.schedule import ScheduleService
 from archibald_sync.services.sync import SyncService
-from archibald_sync.sources.registry import load_guards, load_source
+from archibald_sync.sources.registry import load_guards, load_source, load_verify_every_hours
 from archibald_sync.storage.accounts import SqliteAccounts
 from archibald_sync.storage.catalogue import SqliteCatalogue
 from archibald_sync.storage.catalogue_reader import SqliteCatalogueReader
@@ -148,6 +148,7 @@ def build_driver(
         digest=xxhash.xxh3_128_digest,
         spool=partial(FileSpool, settings.database.parent),
         plans=_plans(main),
+        verify_every_hours=load_verify_every_hours(resource, settings.source),
     )
     sync = SyncService(
         mirror,

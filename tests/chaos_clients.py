@@ -35,7 +35,8 @@ class Admin:
 
     def act(self) -> None:
         """Ask for one thing."""
-        self._chance.choice([self._start, self._run, self._run, self._stop, self._cancel])()
+        acts = [self._start, self._run, self._stop, self._cancel]
+        self._chance.choices(acts, weights=[3, 8, 2, 1])[0]()
 
     def finish(self) -> None:
         """Leave the schedule started, whatever it takes."""
@@ -105,7 +106,7 @@ class OrderClient:
         threading.Event().wait(self._chance.uniform(0.05, 0.3))
         if answer is not None and self._chance.random() > 0.1:
             self._client.call("DELETE", f"{LEASES}/{answer.body['id']}")
-        threading.Event().wait(self._chance.uniform(0.2, 1.0))
+        threading.Event().wait(self._chance.uniform(0.5, 3.0))
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import http.client
 import json
 import os
@@ -213,6 +214,16 @@ class Site:
     def await_runs(self, number: int, outcome: str = "completed") -> None:
         """Return when so many runs have ended with ``outcome``."""
         wait_for(lambda: len(self.ledger.runs(outcome)) >= number, PATIENCE_S)
+
+    def is_locked(self) -> bool:
+        """Return whether somebody is inside a write of the main database."""
+        path = self.ledger.path
+        with path.with_name(f"{path.name}.gate").open("r+b") as gate:
+            try:
+                fcntl.flock(gate, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
 
 
 @contextmanager

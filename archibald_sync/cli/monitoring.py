@@ -76,7 +76,7 @@ def _row(session: Mapping[str, Any]) -> tuple[object, ...]:
         session["itemsCreated"],
         session["itemsUpdated"],
         session["itemsDeleted"],
-        session["errorMessage"] or "",
+        session["errorMessage"] or ("unchanged, says the source" if session["isShortcut"] else ""),
     )
 
 
@@ -85,6 +85,7 @@ def _described(found: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
     yield "next run", instant(found["nextRunAt"])
     yield "last checked", instant(found["lastCheckedAt"])
     yield "last success", f"{instant(found['lastSuccessAt'])} ({found['freshness']})"
+    yield "last verified", instant(found["lastVerifiedAt"])
     yield "last change", instant(found["lastChangeAt"])
     yield "records", ", ".join(f"{count} {kind}" for kind, count in found["records"].items())
     yield "owner", _owner(found["owner"])

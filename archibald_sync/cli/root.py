@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, Entry] = {
     "scheduler": Entry("serving", "scheduler", "Run the scheduler as a process of its own."),
     "sync": Entry("syncing", "sync", "Run one sync in the foreground."),
     "approve": Entry("judging", "approve", "Approve a held plan, once."),
+    "rollback": Entry("judging", "rollback", "Restore the catalogue as it was before a session."),
     "status": Entry("monitoring", "status", "Show how the sync stands."),
     "history": Entry("monitoring", "history", "Show the last sessions."),
     "start": Entry("schedule", "start", "Start the automatic sync."),

@@ -22,7 +22,7 @@ from archibald_sync.cli.instance import (
 from archibald_sync.cli.output import plain, seconds
 from archibald_sync.cli.planned import echo_plan
 from archibald_sync.cli.progress import RunProgress
-from archibald_sync.domain.models import IntentKind, IntentState, RunOutcome
+from archibald_sync.domain.models import IntentKind, IntentState, RunOutcome, Trigger
 from archibald_sync.domain.policy import OWNER_LEASE_TTL_S
 from archibald_sync.errors import ConfigError, RefusedError, SyncInProgressError
 
@@ -171,7 +171,7 @@ def _finish(run: Run | None) -> None:
         sys.exit(ExitCode.CANCELLED)
     outcome = RunOutcome(run["outcome"] or RunOutcome.INTERRUPTED)
     if outcome is RunOutcome.COMPLETED:
-        click.echo(f"{'dry run' if run['isDryRun'] else 'completed'}: {_counts(run)}")
+        click.echo(f"{_done(run)}: {_told(run)}")
         if run["isDryRun"] and run["summary"]["objections"]:
             click.echo(plain(run["detail"]), err=True)
             sys.exit(ExitCode.HELD)
@@ -180,8 +180,16 @@ def _finish(run: Run | None) -> None:
     sys.exit(OUTCOMES[outcome])
 
 
-def _counts(run: Run) -> str:
+def _done(run: Run) -> str:
+    if run["trigger"] == Trigger.ROLLBACK:
+        return "rolled back"
+    return "dry run" if run["isDryRun"] else "completed"
+
+
+def _told(run: Run) -> str:
     session = run["sessions"][-1]
+    if session["isShortcut"]:
+        return plain(run["detail"])
     names = ("Created", "Updated", "Deleted", "Restored", "Unchanged", "Rejected")
     counts = [f"{session[f'items{name}'] or 0} {name.lower()}" for name in names]
     took = seconds(session["completedAt"] - session["startedAt"])

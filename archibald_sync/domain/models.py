@@ -43,11 +43,17 @@ class Trigger(StrEnum):
     SCHEDULE = "schedule"
     MANUAL = "manual"
     CATCH_UP = "catchUp"
+    ROLLBACK = "rollback"
 
     @property
     def mode(self) -> str:
-        """Return the plan's word for it: ``auto`` or ``manual``."""
-        return "manual" if self is Trigger.MANUAL else "auto"
+        """Return the plan's word for it, ``auto`` or ``manual``; and ours, ``rollback``."""
+        return "auto" if self.is_due else self.value
+
+    @property
+    def is_due(self) -> bool:
+        """Return whether the schedule asked for it, and not somebody."""
+        return self in {Trigger.SCHEDULE, Trigger.CATCH_UP}
 
 
 class Stage(StrEnum):
@@ -126,7 +132,8 @@ class PlanKind(StrEnum):
 class PlanCounts:
     """How many records a plan creates, updates, and so on.
 
-    ``deleted`` is part of ``missing``, ``renamed`` of ``created``.
+    ``deleted`` is part of ``missing``, ``renamed`` of ``created``. ``oscillating`` counts
+    fields that go back to what they were before the run before.
     """
 
     extracted: int = 0
@@ -141,6 +148,7 @@ class PlanCounts:
     active_before: int = 0
     declared_total: int | None = None
     renamed: int = 0
+    oscillating: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +167,8 @@ class RunRequest:
     """What is asked for when a run is started.
 
     ``approves`` is the held run whose plan this one may apply; a dry run makes a plan
-    and applies none.
+    and applies none. ``rolls_back`` is the session to undo, with all after it; then the
+    schedule is stopped unless it is kept.
     """
 
     trigger: Trigger
@@ -167,6 +176,13 @@ class RunRequest:
     due_at: int | None = None
     approves: str | None = None
     is_dry_run: bool = False
+    rolls_back: str | None = None
+    keeps_schedule: bool = False
+
+    @property
+    def is_sync(self) -> bool:
+        """Return whether it brings the catalogue in step with its source."""
+        return not self.is_dry_run and self.rolls_back is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,14 +197,34 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Rollback:
+    """What is undone, and under which session and epoch that is written.
+
+    All changes after ``changes_after`` are undone: those of ``undone_session`` and of
+    every later one.
+    """
+
+    undone_session: str
+    changes_after: int
+    session_id: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class SessionEnd:
-    """How a session ended; ``counts`` and ``coverage`` stay None where no plan was made."""
+    """How a session ended; ``counts`` and ``coverage`` stay None where no plan was made.
+
+    ``changes_after`` is the newest change before its own, where it might write any. A
+    short-cut took the source's word that nothing changed.
+    """
 
     status: SessionStatus
     counts: PlanCounts | None = None
     error_code: str | None = None
     error_message: str | None = None
     coverage: Coverage | None = None
+    changes_after: int | None = None
+    is_shortcut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +270,7 @@ class IntentKind(StrEnum):
     STOP = "stop"
     RUN = "run"
     APPROVE = "approve"
+    ROLLBACK = "rollback"
 
 
 class IntentState(StrEnum):

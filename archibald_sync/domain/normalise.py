@@ -11,22 +11,32 @@ import re
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from archibald_sync.domain.resources import Field, FieldType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    _Reader = Callable[[object, "Notation"], "Value"]
+
 Value = str | int | None
 
 _MAX_DIGITS = 38
 _INTEGER_LIMIT = 2**63
-_PLAIN_NUMBER = re.compile(r"-?[0-9]{1,38}(\.[0-9]{1,38})?", re.ASCII)
+_PLAIN_NUMBER = re.compile(r"(-?)([0-9]{1,38})(?:\.([0-9]{1,38}))?", re.ASCII)
+# As it is kept: most plain numbers are written so already.
+_SHORTEST_NUMBER = re.compile(
+    r"0|-?[1-9][0-9]{0,37}(?:\.[0-9]{0,37}[1-9])?|-?0\.[0-9]{0,37}[1-9]", re.ASCII
+)
 _ITALIAN_NUMBER = re.compile(r"([0-9]{1,3}(\.[0-9]{3})*|[0-9]+)(,[0-9]+)?", re.ASCII)
 _ITALIAN_NEGATIVE = re.compile(r"\((?P<brackets>[^()]+)\)|(?P<trailing>.+)-|-(?P<leading>.+)")
 _PLAIN_DATETIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d", re.ASCII)
 _ITALIAN_DATETIME = re.compile(r"\d\d/\d\d/\d{4} \d\d:\d\d:\d\d", re.ASCII)
+# Between values, and in place of one that is not there: no folded text holds either.
+_BETWEEN, _NOTHING = "\x1f", "\x00"
+# How many different texts of a column are remembered with what they were read as.
+_REMEMBERED = 4096
 _TRUE = frozenset({"true", "1", "yes", "sì", "si"})
 _FALSE = frozenset({"false", "0", "no"})
 
@@ -57,13 +67,17 @@ def fold(text: str) -> str:
 def _text(value: object, _notation: Notation) -> Value:
     if not isinstance(value, str):
         raise ValueError("expected text")  # noqa: TRY004  # one error for every misfit
-    if "\x00" in value or (not value.isprintable() and _has_surrogate(value)):
+    if _is_unwritable(value):
         raise ValueError("expected text that can be written as UTF-8 without NUL")
     return value
 
 
-def _has_surrogate(value: str) -> bool:
-    return any("\ud800" <= char <= "\udfff" for char in value)
+def _is_unwritable(text: str) -> bool:
+    if "\x00" in text:
+        return True
+    # No surrogate is printable, and most texts are: few are looked at char by char.
+    is_harmless = text.isascii() or text.isprintable()
+    return not is_harmless and any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def _integer(value: object, notation: Notation) -> Value:
@@ -82,13 +96,15 @@ def _decimal(value: object, notation: Notation) -> Value:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError("expected a number")  # noqa: TRY004
     if isinstance(value, str):
+        if notation is Notation.PLAIN and _SHORTEST_NUMBER.fullmatch(value):
+            return value
         value = value.strip()
         if not value:
             return None
         plain = _from_italian(value) if notation is Notation.ITALIAN else value
-        if not _PLAIN_NUMBER.fullmatch(plain):
+        if (parts := _PLAIN_NUMBER.fullmatch(plain)) is None:
             raise ValueError(f"expected a number in {notation} notation")
-        return _canonical(plain)
+        return _shortest(parts)
     return _canonical(repr(value))
 
 
@@ -100,7 +116,18 @@ def _from_italian(text: str) -> str:
     return ("-" if negative else "") + digits.replace(".", "").replace(",", ".")
 
 
+def _shortest(parts: re.Match[str]) -> str:
+    """Return a number without zeros that say nothing."""
+    sign, whole, fraction = parts.groups("")
+    whole, fraction = whole.lstrip("0") or "0", fraction.rstrip("0")
+    if fraction:
+        return f"{sign}{whole}.{fraction}"
+    return whole if whole == "0" else f"{sign}{whole}"
+
+
 def _canonical(text: str) -> str:
+    if (parts := _PLAIN_NUMBER.fullmatch(text)) is not None:
+        return _shortest(parts)
     if len(text) > 2 * _MAX_DIGITS:
         raise ValueError(f"expected a number of at most {_MAX_DIGITS} digits")
     try:
@@ -109,12 +136,9 @@ def _canonical(text: str) -> str:
         raise ValueError("expected a number") from None
     if not number.is_finite() or abs(number.adjusted()) > _MAX_DIGITS:
         raise ValueError(f"expected a finite number of at most {_MAX_DIGITS} digits")
-    plain = format(number, "f")
-    if "." in plain:
-        plain = plain.rstrip("0").rstrip(".")
-    if not _PLAIN_NUMBER.fullmatch(plain):
+    if (parts := _PLAIN_NUMBER.fullmatch(format(number, "f"))) is None:
         raise ValueError(f"expected a number of at most {_MAX_DIGITS} digits on either side")
-    return "0" if plain == "-0" else plain
+    return _shortest(parts)
 
 
 def _boolean(value: object, _notation: Notation) -> Value:
@@ -135,26 +159,64 @@ def _datetime(value: object, notation: Notation) -> Value:
     text = value.strip()
     if not text:
         return None
-    is_italian = notation is Notation.ITALIAN
-    shape = _ITALIAN_DATETIME if is_italian else _PLAIN_DATETIME
-    if not shape.fullmatch(text):
-        example = "31/01/2024 10:00:00" if is_italian else "2024-01-31T10:00:00"
-        raise ValueError(f"expected a date and time such as {example}")
-    pattern = "%d/%m/%Y %H:%M:%S" if is_italian else "%Y-%m-%d %H:%M:%S"
+    if notation is Notation.ITALIAN:
+        if not _ITALIAN_DATETIME.fullmatch(text):
+            raise ValueError("expected a date and time such as 31/01/2024 10:00:00")
+        iso = f"{text[6:10]}-{text[3:5]}-{text[:2]}T{text[11:]}"
+    elif not _PLAIN_DATETIME.fullmatch(text):
+        raise ValueError("expected a date and time such as 2024-01-31T10:00:00")
+    else:
+        iso = text.replace(" ", "T")
     try:
-        moment = datetime.strptime(text.replace("T", " "), pattern)  # noqa: DTZ007  # ERP local time
+        datetime.fromisoformat(iso)
     except ValueError:
         raise ValueError("expected a date that exists") from None
-    return moment.isoformat()
+    return iso
 
 
-_READERS: dict[FieldType, Callable[[object, Notation], Value]] = {
+_READERS: dict[FieldType, _Reader] = {
     FieldType.TEXT: _text,
     FieldType.INTEGER: _integer,
     FieldType.DECIMAL: _decimal,
     FieldType.BOOLEAN: _boolean,
     FieldType.DATETIME: _datetime,
 }
+
+
+def _written(read: _Reader) -> _Reader:
+    """Return a reader that gives values as `comparable` writes them."""
+
+    def read_written(delivered: object, notation: Notation) -> Value:
+        value = read(delivered, notation)
+        return None if value is None else str(value)
+
+    return read_written
+
+
+class _Remembered(dict[object, Value]):
+    """What the values of one column were read as: most columns repeat a few of them.
+
+    Texts are keys as they are, others with their type beside them: 1, 1.0 and True are
+    the same key, and not the same value.
+    """
+
+    def __init__(self, read: _Reader, notation: Notation) -> None:
+        super().__init__({None: None})
+        self._read = read
+        self._notation = notation
+        self._others: dict[object, Value] = {}
+
+    def __missing__(self, delivered: object) -> Value:
+        known: dict[object, Value] = self
+        key = delivered
+        if type(delivered) is not str:
+            known, key = self._others, (type(delivered), delivered)
+            if key in known:
+                return known[key]
+        value = self._read(delivered, self._notation)
+        if len(known) < _REMEMBERED:
+            known[key] = value
+        return value
 
 
 class Normaliser:
@@ -164,6 +226,19 @@ class Normaliser:
         """Prepare the reader of each of ``fields``, in their order."""
         self._notation = notation
         self._columns = tuple((field.name, _READERS[field.type]) for field in fields)
+        self._texts: list[int] = []
+        self._typed: list[tuple[int, _Remembered]] = []
+        self._written: list[tuple[int, _Remembered]] = []
+        for column, field in enumerate(fields):
+            if field.type is FieldType.TEXT:
+                self._texts.append(column)
+                continue
+            read = _READERS[field.type]
+            known = _Remembered(read, notation)
+            self._typed.append((column, known))
+            is_number = field.type in {FieldType.INTEGER, FieldType.BOOLEAN}
+            written = _Remembered(_written(read), notation) if is_number else known
+            self._written.append((column, written))
 
     def values(self, delivered: Sequence[object]) -> tuple[Value, ...]:
         """Return ``delivered`` as values to keep, None where nothing was delivered.
@@ -171,6 +246,45 @@ class Normaliser:
         Raises:
             ValueRejectedError: A value does not fit its field.
         """
+        try:
+            return self._values_at_once(delivered)
+        except (TypeError, ValueError):
+            return self._values_one_by_one(delivered)
+
+    def content(self, delivered: Sequence[object]) -> bytes | None:
+        """Return what to look for among the contents of known records, at little cost.
+
+        If it equals what `comparable` made of a record, both are the same record and the
+        same content. The reverse does not hold: None, or bytes that are found nowhere,
+        mean that the values need a closer look.
+        """
+        row: list[Any] = list(delivered)
+        gaps = 0
+        try:
+            for column, known in self._written:
+                row[column] = known[row[column]]
+            try:
+                text = _BETWEEN.join(row)  # fails on what is no text
+            except TypeError:
+                gaps = row.count(None)
+                text = _BETWEEN.join([_NOTHING if value is None else value for value in row])
+            content = text.encode()
+        except (TypeError, ValueError):
+            return None
+        is_clear = text.count(_NOTHING) == gaps if gaps else _NOTHING not in text
+        # A key with spaces may look, folded, like that of another record.
+        return content if is_clear and " " not in str(row[0]) else None
+
+    def _values_at_once(self, delivered: Sequence[object]) -> tuple[Value, ...]:
+        """Read texts together, since nothing changes those that fit; remember the others."""
+        row: list[Any] = list(delivered)
+        if _is_unwritable("".join([row[column] for column in self._texts])):
+            raise ValueError("expected text")
+        for column, known in self._typed:
+            row[column] = known[row[column]]
+        return tuple(row)
+
+    def _values_one_by_one(self, delivered: Sequence[object]) -> tuple[Value, ...]:
         notation = self._notation
         return tuple(
             None if value is None else _read(reader, name, value, notation)
@@ -178,9 +292,7 @@ class Normaliser:
         )
 
 
-def _read(
-    reader: Callable[[object, Notation], Value], name: str, value: object, notation: Notation
-) -> Value:
+def _read(reader: _Reader, name: str, value: object, notation: Notation) -> Value:
     try:
         return reader(value, notation)
     except ValueError as exc:
@@ -193,9 +305,18 @@ def comparable(values: Sequence[Value]) -> bytes:
     Two records are the same content if and only if these bytes are equal: text is
     folded, None differs from empty text, and no value can run into the next.
     """
-    return "\x1f".join(
-        "\x00" if value is None else fold(value) if type(value) is str else str(value)
-        for value in values
+    return _BETWEEN.join(
+        [
+            _NOTHING
+            if value is None
+            else str(value)
+            if type(value) is not str
+            # Most texts are one word: seen at once, since no space but " " is printable.
+            else value
+            if " " not in value and value.isprintable()
+            else fold(value)
+            for value in values
+        ]
     ).encode()
 
 

@@ -10,6 +10,9 @@ MAX_INTERVAL_MINUTES = 1440
 # How far each count of a plan may be from the approved one, as a part of that.
 APPROVAL_TOLERANCE = 0.01
 
+# A source that says that nothing changed is believed for so long.
+VERIFY_EVERY_HOURS = 24.0
+
 OWNER_LEASE_TTL_S = 20.0
 OWNER_RENEWAL_S = 5.0
 

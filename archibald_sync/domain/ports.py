@@ -21,10 +21,12 @@ if TYPE_CHECKING:
         IntentState,
         OwnerLease,
         Page,
+        PlanCounts,
         PlanKind,
         PriorityLease,
         Progress,
         Role,
+        Rollback,
         RunEnd,
         RunRequest,
         SchedulerState,
@@ -106,6 +108,21 @@ class Catalogue(Protocol):
         self, row_ids: Sequence[int], fields: Sequence[str]
     ) -> Iterator[tuple[int, tuple[Value, ...]]]:
         """Read the rows with these numbers: each with the values of ``fields``."""
+
+    def validator(self, mapping_version: str) -> str | None:
+        """Return what the source gave with its last extract; None: read everything."""
+
+    def has_changes_since(self, change_id: int) -> bool:
+        """Return whether the log still holds every change after ``change_id``."""
+
+    def roll_back(self, rollback: Rollback, control: Control) -> PlanCounts:
+        """Undo what ``rollback`` names as `apply` would write it; return what that did."""
+
+    def newest_change(self) -> int:
+        """Return the id of the newest change, 0 where there is none."""
+
+    def updates_since(self, change_id: int, limit: int) -> dict[tuple[str, str], Value]:
+        """Return what (key, field) held before the first updates after ``change_id``."""
 
     def coverage(self, rows: Sequence[int] | None = None) -> Coverage:
         """Return the coverage of these rows, else of all active ones."""
@@ -229,8 +246,11 @@ class History(Protocol):
     def last_coverage(self) -> Coverage | None:
         """Return the coverage of the last extract that was applied, if it is known."""
 
+    def last_changes_after(self) -> int | None:
+        """Return the change after which those of the last completed sync begin, if known."""
+
     def last_times(self) -> Mapping[str, int | None]:
-        """Return lastCheckedAt, lastSuccessAt and lastChangeAt."""
+        """Return lastCheckedAt, lastSuccessAt, lastVerifiedAt and lastChangeAt."""
 
 
 class Schedule(Protocol):

@@ -183,7 +183,7 @@ class OwnerDesk:
         self._log.info("Stopped auto-sync")
 
     def _run_now(self, intent: Intent, epoch: int) -> None:
-        """Begin the run that was asked for; an approval is a run that passes its guards."""
+        """Begin the run that was asked for: a sync, an approval, a rollback."""
         request = _request(intent)
         try:
             claim, control = self._claim(request, epoch, intent)
@@ -258,10 +258,10 @@ class OwnerDesk:
 
 def _request(intent: Intent) -> RunRequest:
     """Return the run that an intent asks for."""
-    approves = intent.parameters.get("runId")
-    return RunRequest(
-        Trigger.MANUAL,
-        intent.requested_by,
-        approves=None if approves is None else str(approves),
-        is_dry_run=intent.parameters.get("dryRun") is True,
-    )
+    told, by = intent.parameters, intent.requested_by
+    if intent.kind is IntentKind.APPROVE:
+        return RunRequest(Trigger.MANUAL, by, approves=str(told["runId"]))
+    if intent.kind is IntentKind.ROLLBACK:
+        undone, keeps = str(told["sessionId"]), told["keepSchedule"] is True
+        return RunRequest(Trigger.ROLLBACK, by, rolls_back=undone, keeps_schedule=keeps)
+    return RunRequest(Trigger.MANUAL, by, is_dry_run=told.get("dryRun") is True)

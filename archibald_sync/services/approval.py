@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from archibald_sync.domain.models import PlanCounts
     from archibald_sync.domain.ports import History
 
-# The size of the catalogue and what the source announces are not what the plan does.
-_NOT_COMPARED = frozenset({"activeBefore", "declaredTotal"})
+# These do not say what the plan does.
+_NOT_COMPARED = frozenset({"activeBefore", "declaredTotal", "oscillating"})
 
 
 def require_approvable(history: History, run_id: str) -> None:

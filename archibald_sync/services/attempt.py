@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from archibald_sync.domain.delta import DeltaPlanner, Plan
 from archibald_sync.domain.guards import judge
 from archibald_sync.domain.models import Progress, Stage
+from archibald_sync.domain.policy import VERIFY_EVERY_HOURS
 from archibald_sync.errors import PlanHeld, StorageBusyError
 from archibald_sync.services.findings import examined
+from archibald_sync.services.outcomes import extract_coverage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,6 +47,7 @@ class Mirror:
     digest: Digest
     spool: SpoolFactory
     plans: KeptPlans
+    verify_every_hours: float = VERIFY_EVERY_HOURS
 
 
 class ProgressReporter:
@@ -77,29 +81,46 @@ class ProgressReporter:
             return  # a busy neighbour costs a progress report, not the run
 
 
-def make_plan(mirror: Mirror, control: RunControl, report: Callable[[Progress], None]) -> Plan:
+def make_plan(
+    mirror: Mirror,
+    control: RunControl,
+    report: Callable[[Progress], None],
+    validator: str | None = None,
+) -> Plan:
     """Read one complete extract and return its plan; nothing is written to the catalogue.
 
+    Args:
+        mirror: The resource.
+        control: Ends the run at any moment.
+        report: Keeps how far the session has come.
+        validator: What lets the source say that nothing changed.
+
     Raises:
+        NotModified: The source says so.
         SourceError: The source did not deliver a complete extract.
         RunStopped: The run must end now.
     """
     source, catalogue = mirror.source, mirror.catalogue
     control.checkpoint()
+    # The first page before the snapshot: where nothing changed, none is needed.
+    pages = source.pages(control, validator)
+    first = list(islice(pages, 1))
     snapshot = catalogue.snapshot(source.mapping_version)
     planner = DeltaPlanner(
         mirror.resource, source, snapshot, catalogue.find, mirror.digest, mirror.spool
     )
-    items, last = 0, Progress(Stage.DOWNLOAD)
-    for page in source.pages(control):
+    items, last, new_validator = 0, Progress(Stage.DOWNLOAD), None
+    for page in chain(first, pages):
         control.checkpoint()
         planner.add(page)
+        new_validator = page.validator
         items += len(page.fingerprints)
         last = Progress(Stage.DOWNLOAD, page.number, page.total_pages, items, page.declared_total)
         report(last)
     report(Progress(Stage.PLAN, last.pages, last.total_pages, items, last.total_items))
     plan = planner.finish(mirror.guards.missing_runs_before_delete)
-    plan = examined(mirror.resource, catalogue, snapshot, plan)
+    plan = replace(plan, validator=new_validator)
+    plan = examined(mirror, snapshot, plan)
     report(Progress(Stage.APPLY, last.pages, last.total_pages, items, last.total_items))
     return plan
 
@@ -107,10 +128,8 @@ def make_plan(mirror: Mirror, control: RunControl, report: Callable[[Progress], 
 def objections_to(mirror: Mirror, plan: Plan) -> list[Objection]:
     """Return what the guards have against ``plan``."""
     known = plan.coverage
-    if known is None:
-        return judge(plan.counts, mirror.guards)
-    before = mirror.history.last_coverage() or known.before
-    return judge(plan.counts, mirror.guards, before, known.extract)
+    before = mirror.history.last_coverage() or (known.before if known else None)
+    return judge(plan.counts, mirror.guards, before, extract_coverage(plan))
 
 
 def hold(objections: Sequence[Objection]) -> None:

@@ -88,6 +88,17 @@ class ScheduleService:
         """Ask for a run that may apply the plan for which ``run_id`` was held."""
         return self._ask(IntentKind.APPROVE, {"runId": run_id}, requested_by, idempotency_key)
 
+    def roll_back(
+        self, session_id: str, requested_by: str | None, *, keeps_schedule: bool = False
+    ) -> Intent:
+        """Ask for a run that undoes a session and all after it.
+
+        The schedule is stopped by it unless it is kept: the next sync would bring the
+        source's state back.
+        """
+        parameters = {"sessionId": session_id, "keepSchedule": keeps_schedule}
+        return self._ask(IntentKind.ROLLBACK, parameters, requested_by)
+
     def boot(self, policy: str, boot_id: str) -> None:
         """Record that the service booted: once a boot, however many processes say so.
 

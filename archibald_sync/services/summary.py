@@ -6,7 +6,8 @@ from dataclasses import asdict
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from archibald_sync.domain.delta import SAMPLE_SIZE, sample_changes
+from archibald_sync.domain.delta import SAMPLE_SIZE
+from archibald_sync.domain.samples import sample_changes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +31,7 @@ def plan_summary(
         "renamed": [
             {"id": new, "from": old} for new, old in islice(plan.renames.items(), SAMPLE_SIZE)
         ],
+        "oscillating": [asdict(one) for one in plan.oscillations],
         "missing": _keys(mirror, plan.missing),
         "deleted": _keys(mirror, plan.deleted),
         "restored": _keys(mirror, plan.restored),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tenacity import (
@@ -17,7 +16,6 @@ from tenacity import (
 
 from archibald_sync.domain.models import (
     Claim,
-    PlanCounts,
     RunEnd,
     RunOutcome,
     RunRequest,
@@ -25,27 +23,16 @@ from archibald_sync.domain.models import (
     SessionStatus,
     Trigger,
 )
-from archibald_sync.domain.policy import OWNER_LEASE_TTL_S
 from archibald_sync.errors import (
     ArchibaldSyncError,
     Fenced,
     PlanHeld,
     Preempted,
     RunCancelled,
-    StorageError,
     TransientSourceError,
 )
 from archibald_sync.logs import ComponentLogger
-from archibald_sync.services.approval import not_approved, require_approvable
-from archibald_sync.services.attempt import (
-    Mirror,
-    dry_message,
-    hold,
-    make_plan,
-    objections_to,
-    open_reporter,
-)
-from archibald_sync.services.entries import plan_entries
+from archibald_sync.services.approval import require_approvable
 from archibald_sync.services.events import sync_completed, sync_failure, sync_held
 from archibald_sync.services.outcomes import (
     code_of,
@@ -54,32 +41,18 @@ from archibald_sync.services.outcomes import (
     sentence_of,
     status_of,
 )
-from archibald_sync.services.summary import plan_summary
+from archibald_sync.services.revocation import require_revocable
+from archibald_sync.services.work import Work
+from archibald_sync.services.worker import AttemptWorker
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from archibald_sync.clock import Clock
-    from archibald_sync.domain.delta import Plan
-    from archibald_sync.domain.guards import Objection
     from archibald_sync.domain.policy import RetryPolicy, SessionLimits
     from archibald_sync.domain.ports import OwnerLeases, PriorityLeases, Schedule, Transactions
+    from archibald_sync.services.attempt import Mirror
     from archibald_sync.services.control import RunControl
 
 _LEASE_POLL_S = 0.1
-
-
-@dataclass
-class _Work:
-    """A run while it works."""
-
-    claim: Claim
-    control: RunControl
-    attempts: int = 0
-    session_id: str | None = None
-    plan: Plan | None = None
-    objections: Sequence[Objection] = ()
-    counts: PlanCounts | None = None
 
 
 class SyncService:
@@ -102,11 +75,18 @@ class SyncService:
         self._history = mirror.history
         self._transactions = transactions
         self._schedule = schedule
-        self._owner = owner
         self._priority = priority
         self._retry = retry
         self._limits = limits
         self._clock = clock
+        self._worker = AttemptWorker(
+            mirror,
+            transactions=transactions,
+            owner=owner,
+            schedule=schedule,
+            clock=clock,
+            advance=self._advance_if_due,
+        )
         self._log = ComponentLogger(mirror.resource.component)
 
     def claim(self, request: RunRequest, epoch: int) -> Claim:
@@ -114,12 +94,15 @@ class SyncService:
 
         Raises:
             SyncInProgressError: Another run is working.
-            NotFoundError: It approves a run that there is not.
-            RefusedError: It approves a run that cannot be approved.
+            NotFoundError: It approves a run, or undoes a session, that there is not.
+            RefusedError: That run cannot be approved, or that session not undone.
             Fenced: ``epoch`` is over.
         """
         if request.approves is not None:
             require_approvable(self._history, request.approves)
+        if request.rolls_back is not None:
+            mirror, undone = self._mirror, request.rolls_back
+            require_revocable(mirror.resource, mirror.history, mirror.catalogue, undone)
         return self._history.claim_run(request, epoch, with_session=not self._priority.held())
 
     def run(self, claim: Claim, control: RunControl) -> RunEnd:
@@ -127,7 +110,7 @@ class SyncService:
 
         Only an error that nobody foresaw comes out of here, after it was recorded.
         """
-        work = _Work(claim, control)
+        work = Work(claim, control)
         try:
             end = self._work(work)
         except Fenced as exc:
@@ -155,7 +138,7 @@ class SyncService:
             missed = late_ms // interval_ms + 1
             self._schedule.set_next_due(state.next_due_at + missed * interval_ms, epoch)
 
-    def _work(self, work: _Work) -> RunEnd:
+    def _work(self, work: Work) -> RunEnd:
         try:
             self._attempts(work)
         except Fenced:
@@ -168,7 +151,7 @@ class SyncService:
             return end
         return RunEnd(RunOutcome.COMPLETED, attempts=work.attempts)
 
-    def _attempts(self, work: _Work) -> None:
+    def _attempts(self, work: Work) -> None:
         enough = work.control.no_more_attempts
         retrying = Retrying(
             retry=retry_if_exception_type(TransientSourceError),
@@ -184,7 +167,7 @@ class SyncService:
                 work.attempts = attempt.retry_state.attempt_number
                 self._attempt_when_quiet(work)
 
-    def _attempt_when_quiet(self, work: _Work) -> None:
+    def _attempt_when_quiet(self, work: Work) -> None:
         """Make one attempt; giving way to foreground work uses none up."""
         while True:
             # A session that came with the claim is at work already: it gives way by
@@ -201,7 +184,7 @@ class SyncService:
         while self._priority.held():
             control.wait(_LEASE_POLL_S)
 
-    def _attempt(self, work: _Work) -> None:
+    def _attempt(self, work: Work) -> None:
         claim, control = work.claim, work.control
         is_first = work.session_id is None
         session_id = is_first and claim.session_id
@@ -211,82 +194,17 @@ class SyncService:
             with control.session():
                 # Whoever took a lease a moment ago may have been told that all is quiet.
                 self.supervise(control)
-                report = open_reporter(self._mirror, control, claim, session_id).report
-                work.plan = make_plan(self._mirror, control, report)
-                work.objections = self._objections(claim, work.plan)
-                self._conclude(work, work.plan, session_id)
+                self._worker.attempt(work, session_id)
         except Exception as exc:
             self._end_session(work, exc)
             raise
         self._log.info("%s successful (attempt %d)", self._kind(claim), work.attempts)
 
-    def _conclude(self, work: _Work, plan: Plan, session_id: str) -> None:
-        """Apply a plan; one that is refused or only asked for is kept for a look instead."""
-        if work.claim.request.is_dry_run:
-            self._keep_entries(work, plan)
-            self._end_dry(work, plan, session_id)
-            return
-        if work.objections:
-            self._keep_entries_if_possible(work, plan)
-        hold(work.objections)
-        self._apply(work, plan, session_id)
-
-    def _end_dry(self, work: _Work, plan: Plan, session_id: str) -> None:
-        """Record what a plan would do; the catalogue stays as it is."""
-        epoch, coverage = work.claim.epoch, extract_coverage(plan)
-        with self._transactions.transaction():
-            end = SessionEnd(SessionStatus.COMPLETED, plan.counts, coverage=coverage)
-            self._history.end_session(session_id, end, epoch)
-            detail = dry_message(work.objections)
-            done = RunEnd(RunOutcome.COMPLETED, None, detail, work.attempts, self._summary(work))
-            self._history.end_run(work.claim.run_id, done, epoch)
-            work.control.checkpoint()
-
-    def _keep_entries(self, work: _Work, plan: Plan) -> None:
-        entries = plan_entries(self._mirror, plan, work.control)
-        self._mirror.plans.keep(work.claim.run_id, entries)
-
-    def _keep_entries_if_possible(self, work: _Work, plan: Plan) -> None:
-        """Keep the entries of a plan that is held; it is held without them as well."""
-        try:
-            self._keep_entries(work, plan)
-        except StorageError as exc:
-            self._log.warning("%s", exc, extra={"runId": work.claim.run_id, "code": exc.code})
-
-    def _objections(self, claim: Claim, plan: Plan) -> list[Objection]:
-        """Return what the guards have against ``plan`` that nobody has approved."""
-        objections, approved = objections_to(self._mirror, plan), claim.request.approves
-        held = self._history.run(approved) if approved else None
-        return not_approved(objections, held, plan.counts) if held else objections
-
-    def _apply(self, work: _Work, plan: Plan, session_id: str) -> None:
-        """Write plan, session, run and schedule in one transaction: all true, or none."""
-        claim = work.claim
-        counts = plan.counts
-        with self._transactions.transaction():
-            self._hold_fence(claim.epoch)
-            self._mirror.catalogue.apply(plan, session_id, claim.epoch, work.control)
-            coverage = extract_coverage(plan)
-            end = SessionEnd(SessionStatus.COMPLETED, counts, coverage=coverage)
-            self._history.end_session(session_id, end, claim.epoch)
-            summary = self._summary(work)
-            done = RunEnd(RunOutcome.COMPLETED, attempts=work.attempts, summary=summary)
-            self._history.end_run(claim.run_id, done, claim.epoch)
-            self._advance_if_due(claim)
-            self._hold_fence(claim.epoch)
-            work.control.checkpoint()
-        work.counts = counts
-
-    def _hold_fence(self, epoch: int) -> None:
-        """Check the epoch by prolonging its lease: nobody else can while we write."""
-        if not self._owner.renew(epoch, OWNER_LEASE_TTL_S):
-            raise Fenced(f"another process owns {self._mirror.resource.name} now")
-
     def _advance_if_due(self, claim: Claim) -> None:
-        if claim.request.trigger is not Trigger.MANUAL:
+        if claim.request.trigger.is_due:
             self.advance_schedule(claim.epoch)
 
-    def _end_session(self, work: _Work, exc: Exception) -> None:
+    def _end_session(self, work: Work, exc: Exception) -> None:
         if isinstance(exc, Fenced) or work.session_id is None:
             return
         plan = work.plan if isinstance(exc, PlanHeld) else None
@@ -305,11 +223,11 @@ class SyncService:
             )
         self._log.warning("Attempt %d: %s", work.attempts, end.error_message, extra=fields)
 
-    def _end_of(self, work: _Work, exc: Exception) -> RunEnd:
+    def _end_of(self, work: Work, exc: Exception) -> RunEnd:
         detail, summary = sentence_of(exc), None
         outcome, reason = RunOutcome.FAILED, code_of(exc)
         if isinstance(exc, PlanHeld):
-            outcome, summary = RunOutcome.HELD, self._summary(work)
+            outcome, summary = RunOutcome.HELD, self._worker.summary(work)
         elif isinstance(exc, RunCancelled):
             is_shutdown = exc.reason == "shutdown"
             outcome = RunOutcome.INTERRUPTED if is_shutdown else RunOutcome.CANCELLED
@@ -318,18 +236,13 @@ class SyncService:
             outcome, reason = RunOutcome.CANCELLED, "stopped"
         return RunEnd(outcome, reason, detail, work.attempts, summary)
 
-    def _summary(self, work: _Work) -> dict[str, object] | None:
-        if work.plan is None:
-            return None
-        return plan_summary(self._mirror, work.plan, work.objections)
-
-    def _was_cut_short(self, work: _Work, exc: Exception) -> bool:
+    def _was_cut_short(self, work: Work, exc: Exception) -> bool:
         """Return whether a stop kept a run from the attempts it had left."""
         has_attempts_left = work.attempts < self._retry.max_attempts
         is_told = work.control.no_more_attempts.is_set()
         return isinstance(exc, TransientSourceError) and has_attempts_left and is_told
 
-    def _finish(self, work: _Work, end: RunEnd) -> None:
+    def _finish(self, work: Work, end: RunEnd) -> None:
         """Record how the run ended; a run that shut down stays due."""
         claim = work.claim
         with self._transactions.transaction():
@@ -337,10 +250,10 @@ class SyncService:
             if end.reason != "shutdown":
                 self._advance_if_due(claim)
 
-    def _announce(self, work: _Work, end: RunEnd) -> None:
+    def _announce(self, work: Work, end: RunEnd) -> None:
         name, run_id = self._mirror.resource.name, work.claim.run_id
-        if work.claim.request.is_dry_run:
-            return  # nothing happened that anybody has to know
+        if not work.claim.request.is_sync:
+            return  # whoever asked for it looks at its outcome
         if end.outcome is RunOutcome.COMPLETED:
             sync_completed.send(
                 name,
@@ -370,8 +283,8 @@ class SyncService:
 
     @staticmethod
     def _kind(claim: Claim) -> str:
-        if claim.request.is_dry_run:
-            return "Dry run"
+        if not claim.request.is_sync:
+            return "Dry run" if claim.request.is_dry_run else "Rollback"
         return "Manual sync" if claim.request.trigger is Trigger.MANUAL else "Auto-sync"
 
 

@@ -13,7 +13,7 @@ import threading
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, TypedDict
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -61,6 +61,15 @@ class Answer:
     url: str = ""
 
 
+class Cookie(TypedDict):
+    """What is kept of a cookie."""
+
+    name: str
+    value: str
+    domain: str
+    path: str
+
+
 @dataclass(frozen=True, slots=True)
 class _Asked:
     """What is sent: a form makes it a POST; ``sink`` takes the body of the answer."""
@@ -91,6 +100,8 @@ class HttpClient:
         self._session.trust_env = False
         self._session.headers["User-Agent"] = f"archibald-sync/{__version__}"
         self._session.headers["Accept"] = settings.accept
+        if settings.language:
+            self._session.headers["Accept-Language"] = settings.language
         _authenticate(self._session, settings.auth)
         adapter = WatchedAdapter(self._sockets)
         self._session.mount("http://", adapter)
@@ -143,14 +154,15 @@ class HttpClient:
         """
         return self._ask(_Asked(url, form=form, sink=sink), control, bytes_left)
 
-    def cookies(self) -> list[dict[str, str]]:
-        """Return the cookies that the source has set: name, value, domain and path of each."""
-        return [
+    def cookies(self) -> list[Cookie]:
+        """Return the cookies that the source has set, in an order that stays."""
+        cookies: list[Cookie] = [
             {"name": one.name, "value": one.value or "", "domain": one.domain, "path": one.path}
             for one in self._session.cookies
         ]
+        return sorted(cookies, key=lambda one: (one["domain"], one["path"], one["name"]))
 
-    def restore_cookies(self, cookies: Sequence[Mapping[str, str]]) -> None:
+    def restore_cookies(self, cookies: Sequence[Cookie]) -> None:
         """Take over what ``cookies`` returned, in this process or another; no other stays."""
         self._session.cookies.clear()
         for one in cookies:

@@ -6,7 +6,8 @@ Where a JSON object repeats a key, the last value counts.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -23,8 +24,12 @@ if TYPE_CHECKING:
     from archibald_sync.sources.http import Answer
 
 Path = tuple[str, ...]
+_T = TypeVar("_T")
 
-_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
+# Goes over a page once: its list of records comes out in pieces, the rest as it is.
+_object = msgspec.json.Decoder(
+    dict[str, list[msgspec.Raw] | dict[str, msgspec.Raw] | str | int | float | bool | None]
+)
 _list = msgspec.json.Decoder(list[msgspec.Raw])
 _record = msgspec.json.Decoder(dict[str, Any])
 _any = msgspec.json.Decoder()
@@ -44,14 +49,16 @@ class JsonDocument:
         Raises:
             SourceError: There is no list.
         """
-        raw = self._find(path)
-        if raw is None:
+        found = self._find(path)
+        if found is None:
             message = (
                 f"the answer has no {_told(path)}; correct kind, url or records in source.toml"
             )
             raise SourceFormatError(message, code="source_no_records")
+        if isinstance(found, list):
+            return found
         try:
-            return _list.decode(raw)
+            return _list.decode(_required(found, msgspec.Raw))
         except (msgspec.DecodeError, RecursionError) as exc:
             raise self._fault(exc) from exc
 
@@ -83,23 +90,30 @@ class JsonDocument:
             return str(value)
         raise SourceFormatError(f"{_told(path)} of the answer is no text", code=code)
 
+    @cached_property
+    def _top(self) -> dict[str, Any]:
+        return _object.decode(self.answer.body)
+
     def _value(self, path: Path) -> object:
-        raw = self._find(path)
+        found = self._find(path)
         try:
-            return None if raw is None else _any.decode(raw)
+            return _any.decode(found) if isinstance(found, msgspec.Raw) else found
         except (msgspec.DecodeError, RecursionError) as exc:
             raise self._fault(exc) from exc
 
-    def _find(self, path: Path) -> msgspec.Raw | None:
-        raw: msgspec.Raw | None = msgspec.Raw(self.answer.body)
+    def _find(self, path: Path) -> object:
+        """Return what is at ``path``, still undecoded or not; None where there is nothing."""
+        found: object = msgspec.Raw(self.answer.body)
         try:
-            for part in path:
-                if raw is None:
+            for depth, part in enumerate(path):
+                if found is None:
                     return None
-                raw = _object.decode(raw).get(part)
+                if isinstance(found, msgspec.Raw):
+                    found = _object.decode(found) if depth else self._top
+                found = _required(found, dict).get(part)
         except (msgspec.DecodeError, RecursionError) as exc:
             raise self._fault(exc) from exc
-        return raw
+        return found
 
     def _fault(self, exc: Exception) -> SourceError:
         """Tell a cut answer from a login page from a wrong shape."""
@@ -117,6 +131,29 @@ class JsonDocument:
         return SourceFormatError("the answer is not valid JSON", code="source_json")
 
 
+class RecordReader:
+    """Gives the values of the mapped columns of a record, without those of the others."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        """Read ``columns``, in this order; what a record lacks is None."""
+        self._columns = columns
+        self._decoder = _struct_decoder(columns)
+
+    def values(self, raw: msgspec.Raw) -> tuple[object, ...]:
+        """Return the values of a record as delivered.
+
+        Raises:
+            SourceFormatError: It is no JSON object.
+        """
+        if self._decoder is None:
+            record = decoded(raw)
+            return tuple([record.get(column) for column in self._columns])
+        try:
+            return msgspec.structs.astuple(self._decoder.decode(raw))
+        except (msgspec.DecodeError, RecursionError) as exc:
+            raise _no_record() from exc
+
+
 def decoded(raw: msgspec.Raw) -> dict[str, Any]:
     """Return a record as a dictionary.
 
@@ -126,8 +163,7 @@ def decoded(raw: msgspec.Raw) -> dict[str, Any]:
     try:
         return _record.decode(raw)
     except (msgspec.DecodeError, RecursionError) as exc:
-        message = "a record is not a valid JSON object"
-        raise SourceFormatError(message, code="source_record") from exc
+        raise _no_record() from exc
 
 
 def refuse_missing_columns(raws: Sequence[msgspec.Raw], columns: Sequence[str]) -> None:
@@ -151,3 +187,28 @@ def refuse_missing_columns(raws: Sequence[msgspec.Raw], columns: Sequence[str]) 
 
 def _told(path: Path) -> str:
     return repr(".".join(path)) if path else "list"
+
+
+def _struct_decoder(columns: Sequence[str]) -> msgspec.json.Decoder[msgspec.Struct] | None:
+    """Return a decoder of just ``columns``; None for names that a structure cannot have."""
+    is_plain = all(name.isprintable() and not {'"', "\\"} & set(name) for name in columns)
+    if not is_plain or len(set(columns)) < len(columns):
+        return None
+    names = [f"column_{number}" for number in range(len(columns))]
+    record = msgspec.defstruct(
+        "Record",
+        [(name, Any, None) for name in names],
+        rename=dict(zip(names, columns, strict=True)),
+        gc=False,  # dropped as soon as its values are taken
+    )
+    return msgspec.json.Decoder(record)
+
+
+def _no_record() -> SourceFormatError:
+    return SourceFormatError("a record is not a valid JSON object", code="source_record")
+
+
+def _required(found: object, kind: type[_T]) -> _T:
+    if isinstance(found, kind):
+        return found
+    raise msgspec.ValidationError(f"expected {kind.__name__}")

@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from archibald_sync.domain.policy import GuardPolicy
+from archibald_sync.domain.policy import VERIFY_EVERY_HOURS, GuardPolicy
 from archibald_sync.errors import ConfigError, ConfigFault
 from archibald_sync.sources.mapping import read_mapping
 from archibald_sync.sources.table import TableReader, read_table
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from archibald_sync.domain.resources import Resource
     from archibald_sync.sources.connector import Connector
 
-COMMON_KEYS = ("kind", "notation", "fields", "guards")
+COMMON_KEYS = ("kind", "notation", "fields", "guards", "verify_every_hours")
 # Imported when used: nobody pays for the libraries of a face that his ERP has not.
 _MODULES = {
     "rest": "rest",
@@ -85,6 +85,19 @@ def load_guards(resource: Resource, path: Path) -> GuardPolicy:
     if faults:
         raise ConfigError(faults)
     return replace(defaults, **table)
+
+
+def load_verify_every_hours(resource: Resource, path: Path) -> float:
+    """Return for how long a source is believed that says that nothing changed.
+
+    Raises:
+        ConfigError: It is no number from 0 to 24.
+    """
+    reader = TableReader(read_table(resource, path), f"{path.name} [{resource.name}]", {}, path)
+    hours = reader.number("verify_every_hours", VERIFY_EVERY_HOURS, 0, VERIFY_EVERY_HOURS)
+    if reader.faults:
+        raise ConfigError(reader.faults)
+    return hours
 
 
 def _is_ratio(default: float) -> bool:

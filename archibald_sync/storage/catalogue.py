@@ -10,24 +10,28 @@ from __future__ import annotations
 import json
 from array import array
 from dataclasses import asdict
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from archibald_sync.domain.coverage import Coverage
 from archibald_sync.domain.delta import CatalogueSnapshot, ExistingRecord, Plan
 from archibald_sync.storage.catalogue_schema import quoted
 from archibald_sync.storage.connection import translated
+from archibald_sync.storage.rollback import CatalogueRollback, mark_statement
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from archibald_sync.clock import Clock
+    from archibald_sync.domain.models import PlanCounts, Rollback
     from archibald_sync.domain.normalise import Value
     from archibald_sync.domain.ports import Control
     from archibald_sync.domain.resources import Resource
     from archibald_sync.storage.connection import Database
 
-_ROWS_BETWEEN_CHECKPOINTS = 500
+# So few that their values stay in the processor's cache.
+_ROWS_BETWEEN_CHECKPOINTS = 200
 # What Python's strip() takes away, for SQLite's TRIM.
 _SPACES = "".join(filter(str.isspace, map(chr, range(0x3001))))
 
@@ -44,6 +48,11 @@ class SqliteCatalogue:
         self._key = quoted(resource.key.name)
         self._changes = quoted(resource.change_table)
 
+    @property
+    def name(self) -> str:
+        """Return the name of the resource."""
+        return self._resource.name
+
     def snapshot(self, mapping_version: str) -> CatalogueSnapshot:
         """Return the fingerprints and states of all records, as of one moment."""
         connection = self._database.connection()
@@ -51,19 +60,20 @@ class SqliteCatalogue:
             # A deferred transaction: all four queries see the same moment.
             connection.execute("BEGIN")
             try:
-                return self._read_snapshot(connection, mapping_version)
+                return self._read_snapshot(mapping_version)
             finally:
                 connection.execute("COMMIT")
 
     def find(self, keys: Sequence[str], fields: Sequence[str]) -> dict[str, ExistingRecord]:
         """Return the records with these keys, with the values of ``fields``, by key."""
         columns = _comma(fields)
-        rows = self._database.rows(
+        sql = (
             f"SELECT {self._key}, rowId, contentHash, {columns} FROM {self._table} "
-            f"WHERE {self._key} IN (SELECT value FROM json_each(:keys))",
-            {"keys": json.dumps(list(keys))},
+            f"WHERE {self._key} IN (SELECT value FROM json_each(:keys))"
         )
-        return {row[0]: ExistingRecord(row[1], row[2], tuple(row)[3:]) for row in rows}
+        with translated(self._database.path):
+            rows = self._tuples().execute(sql, {"keys": json.dumps(keys)})
+            return {row[0]: ExistingRecord(row[1], row[2], row[3:]) for row in rows}
 
     def rows(
         self, row_ids: Sequence[int], fields: Sequence[str]
@@ -89,8 +99,10 @@ class SqliteCatalogue:
             writer.write(plan, control)
             if not plan.is_empty():
                 self._keep_mapping(connection, plan.mapping_version)
-            if plan.coverage is not None:
-                self._keep_coverage(connection, plan.coverage.after)
+            # A missing record is deleted or not by what the next extract holds: read it.
+            validator = None if plan.missing else plan.validator
+            coverage = None if plan.coverage is None else plan.coverage.after
+            self._keep_state(connection, coverage, validator)
 
     def coverage(self, rows: Sequence[int] | None = None) -> Coverage:
         """Return the coverage of these rows, else of all active ones."""
@@ -105,6 +117,66 @@ class SqliteCatalogue:
         total, *filled = found or (0, *[0] * len(names))
         return Coverage(total, dict(zip(names, filled, strict=True)))
 
+    def validator(self, mapping_version: str) -> str | None:
+        """Return what the source gave with the extract that the catalogue holds.
+
+        None where something speaks for reading everything: another mapping, missing
+        records, an edit by somebody else, an attempt that went wrong since.
+        """
+        row = self._database.row(
+            "SELECT validator FROM catalogue_state "
+            "WHERE resource = :resource AND mappingVersion = :mappingVersion",
+            {"resource": self._resource.name, "mappingVersion": mapping_version},
+        )
+        return row["validator"] if row else None
+
+    def has_changes_since(self, change_id: int) -> bool:
+        """Return whether the log still holds every change after ``change_id``.
+
+        Its ids have no gaps, so that the first one tells.
+        """
+        if change_id >= self.newest_change():
+            return True
+        query = f"SELECT 1 FROM {self._changes} WHERE id = :id"
+        return self._database.row(query, {"id": change_id + 1}) is not None
+
+    def roll_back(self, rollback: Rollback, control: Control) -> PlanCounts:
+        """Undo what ``rollback`` names, log it like any change, in the open transaction.
+
+        Returns:
+            How many records were updated, deleted and restored by it.
+
+        Raises:
+            RunStopped: ``control`` ended the run; the caller rolls back.
+        """
+        with self._database.transaction() as connection:
+            now = self._clock.now_ms()
+            counts = CatalogueRollback(connection, self._resource, rollback, now).write(control)
+            self._keep_state(connection, self.coverage(), None)
+            connection.execute(
+                "UPDATE catalogue_state SET revision = revision + 1 WHERE resource = :resource",
+                {"resource": self._resource.name},
+            )
+        return counts
+
+    def newest_change(self) -> int:
+        """Return the id of the newest change, 0 where there is none; ids are never reused."""
+        query = "SELECT seq FROM sqlite_sequence WHERE name = :name"
+        row = self._database.row(query, {"name": self._resource.change_table})
+        return row[0] if row else 0
+
+    def updates_since(self, change_id: int, limit: int) -> dict[tuple[str, str], Value]:
+        """Return what fields held before each of the first updates after ``change_id``.
+
+        By the record's key and the field; at most ``limit`` of them.
+        """
+        rows = self._database.rows(
+            f"SELECT {quoted(self._resource.change_key)}, field, oldValue FROM {self._changes} "
+            "WHERE id > :id AND changeType = 'updated' ORDER BY id LIMIT :limit",
+            {"id": change_id, "limit": limit},
+        )
+        return {(row[0], row[1]): row[2] for row in rows}
+
     def count(self) -> Mapping[str, int]:
         """Return how many records are active and how many are deleted."""
         row = self._database.row(
@@ -113,12 +185,8 @@ class SqliteCatalogue:
         )
         return {"active": row["active"], "deleted": row["deleted"]} if row else {}
 
-    def _read_snapshot(
-        self, connection: sqlite3.Connection, mapping_version: str
-    ) -> CatalogueSnapshot:
-        cursor = connection.cursor()
-        cursor.row_factory = None
-        table = self._table
+    def _read_snapshot(self, mapping_version: str) -> CatalogueSnapshot:
+        cursor, table = self._tuples(), self._table
 
         def select(columns: str, condition: str) -> Iterable[Any]:
             sql = f"SELECT {columns} FROM {table} WHERE {condition}"
@@ -129,14 +197,33 @@ class SqliteCatalogue:
             {"resource": self._resource.name},
         ).fetchone()
         known, coverage = state or (None, None)
+        row_by_hash = dict(select("sourceHash, rowId", "sourceHash IS NOT NULL"))
+        deleted = frozenset(chain.from_iterable(select("rowId", "deletedAt IS NOT NULL")))
+        # A hash covers the key, so no two rows share one: the hashed rows are all here.
+        hashed = row_by_hash.values()
+        active = array("q", (row for row in hashed if row not in deleted) if deleted else hashed)
+        unhashed = select("rowId", "sourceHash IS NULL AND deletedAt IS NULL")
+        active.extend(chain.from_iterable(unhashed))
         return CatalogueSnapshot(
-            row_by_hash=dict(select("sourceHash, rowId", "sourceHash IS NOT NULL")),
-            active=array("q", (row[0] for row in select("rowId", "deletedAt IS NULL"))),
-            deleted=frozenset(row[0] for row in select("rowId", "deletedAt IS NOT NULL")),
+            row_by_hash=row_by_hash,
+            active=active,
+            deleted=deleted,
             missed=dict(select("rowId, missingRuns", "deletedAt IS NULL AND missingRuns > 0")),
             is_same_mapping=known == mapping_version,
             coverage=Coverage(**json.loads(coverage)) if coverage else None,
+            row_by_content=self._row_by_content,
         )
+
+    def _row_by_content(self) -> dict[bytes, int]:
+        sql = f"SELECT contentHash, rowId FROM {self._table} WHERE contentHash IS NOT NULL"
+        with translated(self._database.path):
+            return dict(self._tuples().execute(sql))
+
+    def _tuples(self) -> sqlite3.Cursor:
+        """Return a cursor whose rows are plain tuples: many are read."""
+        cursor = self._database.connection().cursor()
+        cursor.row_factory = None
+        return cursor
 
     def _keep_mapping(self, connection: sqlite3.Connection, mapping_version: str) -> None:
         connection.execute(
@@ -146,10 +233,18 @@ class SqliteCatalogue:
             {"resource": self._resource.name, "mappingVersion": mapping_version},
         )
 
-    def _keep_coverage(self, connection: sqlite3.Connection, coverage: Coverage) -> None:
+    def _keep_state(
+        self, connection: sqlite3.Connection, coverage: Coverage | None, validator: str | None
+    ) -> None:
+        state = {
+            "resource": self._resource.name,
+            "coverage": None if coverage is None else json.dumps(asdict(coverage)),
+            "validator": validator,
+        }
         connection.execute(
-            "UPDATE catalogue_state SET coverage = :coverage WHERE resource = :resource",
-            {"resource": self._resource.name, "coverage": json.dumps(asdict(coverage))},
+            "UPDATE catalogue_state SET coverage = :coverage, validator = :validator "
+            "WHERE resource = :resource",
+            state,
         )
 
     def statements(self, fields: Sequence[str]) -> dict[str, str]:
@@ -162,15 +257,21 @@ class SqliteCatalogue:
         return {
             "create": f"INSERT INTO {table} ({', '.join(owned)}, createdAt, updatedAt) "
             f"VALUES ({marks}, ?, ?)",
-            "update": f"UPDATE {table} SET {' = ?, '.join(owned)} = ?, updatedAt = ?, "
+            "last": f"SELECT COALESCE(MAX(rowId), 0) FROM {table}",
+            # The key stays: it is what the row was found by.
+            "update": f"UPDATE {table} SET {' = ?, '.join(owned[1:])} = ?, updatedAt = ?, "
             "missingRuns = 0 WHERE rowId = ?",
             "refresh": f"UPDATE {table} SET sourceHash = ?, contentHash = ? WHERE rowId = ?",
             "restore": f"UPDATE {table} SET deletedAt = NULL, missingRuns = 0, updatedAt = ? "
             "WHERE rowId = ?",
+            "mark": mark_statement(self._resource),
             "miss": f"UPDATE {table} SET missingRuns = missingRuns + 1 WHERE rowId = ?",
             "delete": f"UPDATE {table} SET deletedAt = ?, updatedAt = ? WHERE rowId = ?",
             "reappear": f"UPDATE {table} SET missingRuns = 0 WHERE rowId = ?",
             "log": f"INSERT INTO {changes} {change} VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "log_created": f"INSERT INTO {changes} {change} "
+            f"SELECT {key}, ?, 'created', NULL, NULL, NULL, ?, ? FROM {table} WHERE rowId > ? "
+            "ORDER BY rowId",
             "log_row": f"INSERT INTO {changes} {change} "
             f"SELECT {key}, ?, ?, NULL, NULL, NULL, ?, ? FROM {table} WHERE rowId = ?",
         }
@@ -194,26 +295,47 @@ class _PlanWriter:
         self._now = now
 
     def write(self, plan: Plan, control: Control) -> None:
-        sql, now = self._catalogue.statements(plan.fields), self._now
-        many = self._connection.executemany
-        created = (
-            (*values, source_hash, content_hash, now, now)
-            for source_hash, content_hash, values in _checked(plan.created, control)
-        )
-        many(sql["create"], created)
-        many(sql["log"], self._created_log(plan, control))
-        updated = (
-            (*values, source_hash, content_hash, now, row_id)
-            for row_id, source_hash, content_hash, values, _ in _checked(plan.updated, control)
-        )
-        many(sql["update"], updated)
-        many(sql["log"], self._updated_log(plan, control))
+        sql = self._catalogue.statements(plan.fields)
+        # Before anything that changes them: how these rows stood, for a rollback.
+        self._connection.executemany(sql["mark"], self._marks(plan, control))
+        for batch in _batches(plan.created, control):
+            self._create(sql, batch, plan)
+        for batch in _batches(plan.updated, control):
+            self._update(sql, batch)
         refreshed = (
             (source_hash, content_hash, row_id)
             for row_id, source_hash, content_hash in _checked(plan.refreshed, control)
         )
-        many(sql["refresh"], refreshed)
+        self._connection.executemany(sql["refresh"], refreshed)
         self._write_states(plan, sql, control)
+
+    def _create(self, sql: Mapping[str, str], batch: Sequence[Any], plan: Plan) -> None:
+        now, connection = self._now, self._connection
+        (last,) = connection.execute(sql["last"]).fetchone()
+        rows = [
+            (*values, source_hash, content_hash, now, now)
+            for source_hash, content_hash, values in batch
+        ]
+        connection.executemany(sql["create"], rows)
+        if plan.renames:
+            connection.executemany(sql["log"], self._renamed_log(batch, plan))
+            return
+        # Numbers only grow: what was just written comes after what was last.
+        connection.execute(sql["log_created"], (self._session_id, now, self._epoch, last))
+
+    def _update(self, sql: Mapping[str, str], batch: Sequence[Any]) -> None:
+        session_id, now, epoch = self._session_id, self._now, self._epoch
+        rows = [
+            (*values[1:], source_hash, content_hash, now, row_id)
+            for row_id, source_hash, content_hash, values, _ in batch
+        ]
+        self._connection.executemany(sql["update"], rows)
+        log = [
+            (values[0], session_id, "updated", field, old, new, now, epoch)
+            for _, _, _, values, changes in batch
+            for field, old, new in changes
+        ]
+        self._connection.executemany(sql["log"], log)
 
     def _write_states(self, plan: Plan, sql: Mapping[str, str], control: Control) -> None:
         now, many = self._now, self._connection.executemany
@@ -224,22 +346,21 @@ class _PlanWriter:
         many(sql["delete"], ((now, now, row) for row in _checked(plan.deleted, control)))
         many(sql["log_row"], self._row_log("deleted", plan.deleted, control))
 
-    def _created_log(self, plan: Plan, control: Control) -> Iterator[tuple[Any, ...]]:
+    def _marks(self, plan: Plan, control: Control) -> Iterator[tuple[Any, ...]]:
+        name, session_id = self._catalogue.name, self._session_id
+        for rows in (plan.missing, plan.restored, plan.reappeared):
+            for row in _checked(rows, control):
+                yield name, session_id, row
+
+    def _renamed_log(self, batch: Sequence[Any], plan: Plan) -> Iterator[tuple[Any, ...]]:
         session_id, now, epoch = self._session_id, self._now, self._epoch
         renames, key_field = plan.renames, plan.fields[0]
-        for _, _, values in _checked(plan.created, control):
+        for _, _, values in batch:
             key = values[0]
             if key in renames:
                 yield key, session_id, "renamed", key_field, renames[key], key, now, epoch
             else:
                 yield key, session_id, "created", None, None, None, now, epoch
-
-    def _updated_log(self, plan: Plan, control: Control) -> Iterator[tuple[Any, ...]]:
-        session_id, now, epoch = self._session_id, self._now, self._epoch
-        for _, _, _, values, changes in _checked(plan.updated, control):
-            key = values[0]
-            for field, old, new in changes:
-                yield key, session_id, "updated", field, old, new, now, epoch
 
     def _row_log(
         self, change_type: str, rows: Iterable[int], control: Control
@@ -250,10 +371,15 @@ class _PlanWriter:
 
 def _checked(items: Iterable[Any], control: Control) -> Iterator[Any]:
     """Yield ``items`` with a checkpoint every few hundred."""
-    for number, item in enumerate(items):
-        if number % _ROWS_BETWEEN_CHECKPOINTS == 0:
-            control.checkpoint()
-        yield item
+    return chain.from_iterable(_batches(items, control))
+
+
+def _batches(items: Iterable[Any], control: Control) -> Iterator[list[Any]]:
+    """Yield ``items`` by the few hundred, a checkpoint before each batch."""
+    iterator = iter(items)
+    while batch := list(islice(iterator, _ROWS_BETWEEN_CHECKPOINTS)):
+        control.checkpoint()
+        yield batch
 
 
 def _comma(names: Iterable[str]) -> str:

@@ -59,14 +59,21 @@ def catalogue_statements(connection: sqlite3.Connection, resource: Resource) -> 
         f"CREATE INDEX IF NOT EXISTS {quoted(f'idx_{resource.change_table}_record')} "
         f"ON {quoted(resource.change_table)}({quoted(resource.change_key)}, id)"
     )
+    # Whoever compares reads these of every row: from here without the rest of the rows,
+    # and in their order, so that it grows at its end.
+    yield (
+        f"CREATE INDEX IF NOT EXISTS {quoted(f'idx_{resource.name}_fingerprints')} ON {table}"
+        "(rowId, sourceHash, contentHash, deletedAt, missingRuns)"
+    )
     yield from _create_search(resource)
     present = _columns(connection, resource)
     for field in resource.fields:
         if present and field.name not in present:
             column = f"{quoted(field.name)} {_COLUMN_TYPES[field.type]}"
             yield f"ALTER TABLE {table} ADD COLUMN {column}"
-    yield f"DROP TRIGGER IF EXISTS {quoted(f'{resource.name}_foreign_edit')}"
-    yield _create_foreign_edit_trigger(resource)
+    for what, create in _FOREIGN.items():
+        yield f"DROP TRIGGER IF EXISTS {quoted(f'{resource.name}_foreign_{what}')}"
+        yield create(resource)
 
 
 def _columns(connection: sqlite3.Connection, resource: Resource) -> set[str]:
@@ -159,10 +166,11 @@ def sort_expression(resource: Resource, name: str) -> str:
     return column if name in {resource.key.name, "updatedAt"} else f"IFNULL({column}, '')"
 
 
-def _create_foreign_edit_trigger(resource: Resource) -> str:
-    """Forget the fingerprints of a row that somebody else edits, and the coverage with it.
+def _on_foreign_edit(resource: Resource) -> str:
+    """Forget the fingerprints of a row that somebody else edits, and what was counted.
 
-    The next run then compares the row field by field, puts it right and counts anew.
+    The next run then reads everything, compares the row field by field, puts it right
+    and counts anew.
     """
     table = quoted(resource.name)
     watched = _comma(field.name for field in resource.fields)
@@ -171,9 +179,42 @@ def _create_foreign_edit_trigger(resource: Resource) -> str:
         f"AFTER UPDATE OF {watched} ON {table}\n"
         "WHEN NEW.contentHash IS OLD.contentHash AND NEW.contentHash IS NOT NULL\n"
         f"BEGIN\n  UPDATE {table} SET sourceHash = NULL, contentHash = NULL "
-        "WHERE rowId = NEW.rowId;\n"
-        f"  UPDATE catalogue_state SET coverage = NULL WHERE resource = '{resource.name}';\nEND"
+        f"WHERE rowId = NEW.rowId;\n  {_forget_state(resource)}\nEND"
     )
+
+
+def _on_foreign_insert(resource: Resource) -> str:
+    """Read everything next time: a row without a fingerprint is none of ours."""
+    return (
+        f"CREATE TRIGGER {quoted(f'{resource.name}_foreign_insert')} "
+        f"AFTER INSERT ON {quoted(resource.name)}\nWHEN NEW.contentHash IS NULL\n"
+        f"BEGIN\n  {_forget_state(resource)}\nEND"
+    )
+
+
+def _on_foreign_delete(resource: Resource) -> str:
+    """Read everything next time: no run takes a row away for good."""
+    return (
+        f"CREATE TRIGGER {quoted(f'{resource.name}_foreign_delete')} "
+        f"AFTER DELETE ON {quoted(resource.name)}\n"
+        f"BEGIN\n  {_forget_state(resource)}\nEND"
+    )
+
+
+def _forget_state(resource: Resource) -> str:
+    """Return what forgets it; a feed that edits every row writes it once."""
+    return (
+        "UPDATE catalogue_state SET coverage = NULL, validator = NULL "
+        f"WHERE resource = '{resource.name}' "
+        "AND (coverage IS NOT NULL OR validator IS NOT NULL);"
+    )
+
+
+_FOREIGN = {
+    "edit": _on_foreign_edit,
+    "insert": _on_foreign_insert,
+    "delete": _on_foreign_delete,
+}
 
 
 def _comma(names: Sequence[str] | Iterator[str]) -> str:

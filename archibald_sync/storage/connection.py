@@ -240,10 +240,13 @@ class Database:
         local, log = self._local, self._beside("-wal")
         if local.identity is None or local.identity[0] != os.getpid() or local.log is None:
             return
-        with self._gate(self._busy_timeout_s):
-            if _inode(log) == local.log:
-                log.replace(self._beside("-wal.replaced"))
-                self._beside("-shm").unlink(missing_ok=True)
+        try:
+            with self._gate(self._busy_timeout_s):
+                if _inode(log) == local.log:
+                    log.replace(self._beside("-wal.replaced"))
+                    self._beside("-shm").unlink(missing_ok=True)
+        except OSError as exc:
+            raise _full(self.path) from exc
 
     def _open(self) -> sqlite3.Connection:
         uri = f"{self.path.absolute().as_uri()}?mode=rw"

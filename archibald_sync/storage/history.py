@@ -301,9 +301,14 @@ class SqliteHistory:
         row = self._database.row(Q["last_coverage"], {"syncType": self._resource})
         return Coverage(**json.loads(row["coverage"])) if row else None
 
+    def last_changes_after(self) -> int | None:
+        """Return the change after which those of the last completed sync begin, if known."""
+        row = self._database.row(Q["last_changes_after"], {"syncType": self._resource})
+        return row["changesAfter"] if row else None
+
     def last_times(self) -> Mapping[str, int | None]:
-        """Return lastCheckedAt, lastSuccessAt and lastChangeAt."""
-        names = ("lastCheckedAt", "lastSuccessAt", "lastChangeAt")
+        """Return lastCheckedAt, lastSuccessAt, lastVerifiedAt and lastChangeAt."""
+        names = ("lastCheckedAt", "lastSuccessAt", "lastVerifiedAt", "lastChangeAt")
         row = self._database.row(Q["totals"], {"syncType": self._resource})
         return {name: row[name] if row else None for name in names}
 

@@ -72,6 +72,8 @@ def ended_session(session_id: str, end: SessionEnd, now: int) -> dict[str, Any]:
         "itemsRejected": counts.rejected,
         "itemsMissing": counts.missing,
         "itemsRenamed": counts.renamed,
+        "changesAfter": end.changes_after,
+        "isShortcut": end.is_shortcut,
         "errorCode": end.error_code,
         "errorMessage": end.error_message,
         "coverage": None if end.coverage is None else json.dumps(asdict(end.coverage)),

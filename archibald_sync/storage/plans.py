@@ -73,11 +73,11 @@ class PlanFolder:
                 f"the plan of {run_id} is not kept; those of the last {_KEPT_PLANS} dry and "
                 "held runs are"
             )
-        path = folder / f"{kind}.jsonl"
-        if not path.exists():
+        try:
+            with (folder / f"{kind}.jsonl").open("rb") as file:
+                return _read(file, start, limit)
+        except FileNotFoundError:
             return [], None
-        with path.open("rb") as file:
-            return _read(file, start, limit)
 
     def _prune(self) -> None:
         kept = sorted(self._folder.iterdir(), key=lambda one: one.stat().st_mtime_ns)

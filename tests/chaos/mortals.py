@@ -168,10 +168,9 @@ class SteppedDriver(Driver):
         self._watch_clock(offset_before_ms)
 
     def has_patience(self) -> bool:
-        """Return whether a run is recorded as working here, and has not been told to end."""
+        """Return whether the run at work here would wait for as long as a lease is held."""
         control = self._desk.active_control
-        is_open = self._driven.history.active_run_id() is not None
-        return is_open and control is not None and not control.no_more_attempts.is_set()
+        return control is not None and not control.no_more_attempts.is_set()
 
 
 def watch_pauses(world: World) -> None:
@@ -210,6 +209,12 @@ class Process:
     def epoch(self) -> int | None:
         """Return the epoch under which this process believes to be the owner."""
         return self._ownership.epoch if self._driver.is_owner else None
+
+    @property
+    def is_deposed(self) -> bool:
+        """Return whether another process has taken over, whether this one knows it or not."""
+        lease = self._world.owner.lease()
+        return lease is not None and lease.epoch != self._ownership.epoch
 
     @property
     def is_working(self) -> bool:
@@ -261,4 +266,6 @@ class Process:
         if not moving:
             return True
         is_paused = all(one.is_paused for one in moving) and bool(self._world.leases.held())
-        return is_paused and self._driver.has_patience()
+        # A deposed owner waits on until it notices that its run has been closed.
+        is_open = self.is_deposed or self._world.history.active_run_id() is not None
+        return is_paused and is_open and self._driver.has_patience()

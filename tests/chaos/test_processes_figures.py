@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    import psutil
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 LARGE = 100_000
@@ -99,13 +101,23 @@ def test_take_over_after_kill_nine(site: Site, table: Table, seed: int) -> None:
     assert table.add("take-over after kill -9 of the owner", "1000 ms", times_s) < 1
 
 
+def suspend_outside_a_write(site: Site, owner: psutil.Process) -> None:
+    """Stop the owner; inside a write it would keep everybody from writing, however long."""
+    owner.suspend()
+    while site.is_locked():
+        owner.resume()
+        time.sleep(0.01)
+        owner.suspend()
+
+
 def test_take_over_after_sigstop(site: Site, table: Table) -> None:
     """A stopped owner is replaced when its lease has run out."""
     times_s = []
     with site.service(application=APPLICATION) as service:
         for _ in range(3):
             owner, epoch = service.await_owner(), site.ledger.lease()["epoch"]
-            owner.suspend()
+            wait_for(lambda: not site.ledger.runs(None), PATIENCE_S)
+            suspend_outside_a_write(site, owner)
             times_s.append(seconds_until(lambda epoch=epoch: site.ledger.lease()["epoch"] > epoch))  # type: ignore[misc]
             owner.resume()
 

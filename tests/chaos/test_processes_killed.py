@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """Return a site whose minutes last a second and a half."""
-    with made_site(tmp_path, monkeypatch, ChaosErp(600, pace_s=0.05, updated=300), 100) as site:
+    with made_site(tmp_path, monkeypatch, ChaosErp(600, pace_s=0.02, updated=300), 100) as site:
         site.environ["CHAOS_MINUTE_S"] = "1.5"
         yield site
 
@@ -33,7 +33,7 @@ def await_moment(site: Site, dice: random.Random) -> None:
         return
     site.erp.recorded.is_read.clear()
     site.erp.recorded.is_read.wait(2)
-    threading.Event().wait(dice.uniform(0.0, 0.1))
+    threading.Event().wait(dice.uniform(0.0, 0.2))
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import random
 import threading
 from typing import TYPE_CHECKING
@@ -76,7 +75,7 @@ def test_owners_stopped_at_random_moments(site: Site, seed: int) -> None:
                 wait_for(lambda epoch=epoch: site.ledger.lease()["epoch"] > epoch, 3 * TTL_S + 5)  # type: ignore[misc]
             except AssertionError:
                 # Nobody can write beside a transaction that stands still: not even we.
-                assert is_locked(site), "nobody took over, and nothing kept them"
+                assert site.is_locked(), "nobody took over, and nothing kept them"
                 stuck += 1
             threading.Event().wait(dice.uniform(0.0, 1.0))
             stopped.resume()
@@ -86,13 +85,3 @@ def test_owners_stopped_at_random_moments(site: Site, seed: int) -> None:
     assert stuck < 10
     assert_sound(site.ledger, site.erp.recorded.contents(), watch)
     assert site.ledger.sessions("running") == []
-
-
-def is_locked(site: Site) -> bool:
-    """Return whether somebody is inside a write of the main database."""
-    with site.ledger.path.with_name(f"{site.ledger.path.name}.gate").open("r+b") as gate:
-        try:
-            fcntl.flock(gate, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False

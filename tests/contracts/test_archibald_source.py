@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import threading
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -25,7 +27,12 @@ from archibald_sync.errors import (
     TransientSourceError,
 )
 from archibald_sync.services.control import RunControl
+from archibald_sync.sources.archibald.export import download
+from archibald_sync.sources.archibald.session import ErpSession
+from archibald_sync.sources.archibald.settings import read_archibald
+from archibald_sync.sources.archibald.state import SessionFile
 from archibald_sync.sources.registry import load_source
+from archibald_sync.sources.table import TableReader, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -403,6 +410,110 @@ def test_damaged_state_costs_a_login(erp: DemoErp, tmp_path: Path) -> None:
     assert erp.archibald.logins == 2
 
 
+def test_a_session_that_another_process_began_is_taken_up(erp: DemoErp, tmp_path: Path) -> None:
+    """Whoever finds the session ended looks first whether somebody else has begun a new one."""
+    first, second = archibald_source(erp, tmp_path), archibald_source(erp, tmp_path)
+    records_of(first)
+    state = next(tmp_path.glob("archibald-session-*.json"))
+    ended = state.read_bytes()
+    erp.archibald.expire()
+    pages = first.pages(RunControl())
+    next(pages)
+    assert erp.archibald.logins == 2
+    newer = state.read_bytes()
+
+    # The second reads the file before the first one's login is in it.
+    state.write_bytes(ended)
+    before, found = len(erp.requests), list[int]()
+    reader = threading.Thread(target=lambda: found.append(len(records_of(second))))
+    with state.with_suffix(".lock").open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        reader.start()
+        wait_for(lambda: len(erp.requests) > before)
+        state.write_bytes(newer)
+    reader.join()
+
+    pages.close()  # type: ignore[attr-defined]  # a generator
+    assert found == [ROWS]
+    assert erp.archibald.logins == 2
+
+
+def test_new_cookies_are_kept(erp: DemoErp, tmp_path: Path) -> None:
+    """What the ERP sets besides is kept for the next run too."""
+    source = archibald_source(erp, tmp_path)
+    records_of(source)
+    state = next(tmp_path.glob("archibald-session-*.json"))
+    kept = state.read_text()
+    assert records_of(source)
+    assert state.read_text() == kept
+
+    # An ERP that has forgotten the first cookie sets it anew with its login page.
+    state.write_text(kept.replace("ASP.NET_SessionId", "Other"))
+
+    assert len(records_of(source)) == ROWS
+    assert "ASP.NET_SessionId" in state.read_text()
+
+
+@pytest.mark.parametrize("name", ["json", "lock"])
+def test_session_file_that_is_none(erp: DemoErp, tmp_path: Path, name: str) -> None:
+    """What stands in the place of the session file is named, and nobody logs in without it."""
+    source = archibald_source(erp, tmp_path)
+    records_of(source)
+    path = next(tmp_path.glob(f"archibald-session-*.{name}"))
+    path.unlink()
+    path.mkdir()
+    erp.archibald.expire()
+
+    with pytest.raises(PermanentSourceError, match=path.name.partition(".")[0]) as failure:
+        records_of(source)
+
+    assert failure.value.code == "source_session_file"
+    assert erp.archibald.logins == 1
+
+
+def test_a_login_that_hangs_elsewhere(tmp_path: Path) -> None:
+    """Who waits for another process's login does so for a while only, or until a stop."""
+    control = RunControl()
+    one, other = (SessionFile(tmp_path, "http://erp/", "agente") for _ in range(2))
+
+    with one.locked(control, 60):
+        with pytest.raises(TransientSourceError) as failure, other.locked(control, 0.1):
+            pass
+        control.stop(RunCancelled("requested", "enough"))
+        with pytest.raises(RunCancelled), other.locked(control, 60):
+            pass
+
+    with other.locked(RunControl(), 60):
+        assert failure.value.code == "source_login_busy"
+
+
+def test_a_page_in_place_of_the_export(erp: DemoErp, tmp_path: Path) -> None:
+    """Where the ERP does not understand what asks for the export, source.toml is wrong."""
+    source = archibald_source(erp, tmp_path, export='{ fields = { "__EVENTTARGET" = "x" } }')
+
+    with pytest.raises(SourceFormatError, match=r"export\.fields") as failure:
+        records_of(source)
+
+    assert failure.value.code == "source_html"
+
+
+def test_no_room_for_the_export(erp: DemoErp, tmp_path: Path) -> None:
+    """A full disk may have room later."""
+    path = archibald_file(tmp_path, erp.url("/Archibald/"))
+    environ = {"ERP_USER": "agente", "ERP_PASSWORD": "segreto"}
+    reader = TableReader(read_table(PRODUCTS, path), "source.toml", environ, tmp_path)
+    options = read_archibald(reader)
+
+    with (
+        closing(ErpSession(options)) as session,
+        open("/dev/full", "r+b", buffering=0) as full,  # noqa: PTH123  # no path of ours
+        pytest.raises(TransientSourceError, match="No space left") as failure,
+    ):
+        download(session, options, full, RunControl())
+
+    assert failure.value.code == "source_export_file"
+
+
 def test_names_of_fields_can_be_set(erp: DemoErp, tmp_path: Path) -> None:
     """Where a form has other fields besides, source.toml names the right ones."""
     names = 'username_field = "Logon$UserName_Edit", password_field = "Logon$Password_Edit"'
@@ -556,6 +667,7 @@ def test_url_is_a_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_the_whole_list(tmp_path: Path) -> None:
     """All 4,540 products come through, cell by cell."""
     with DemoErp(rows=4540, drift=False) as erp:

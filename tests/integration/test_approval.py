@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,6 +22,7 @@ from archibald_sync.services.control import RunControl
 
 if TYPE_CHECKING:
     from archibald_sync.domain.models import RunEnd
+    from archibald_sync.domain.ports import Control
 
 FULL = catalogue_of(1000)
 
@@ -163,13 +165,18 @@ def test_run_that_cannot_be_approved_over_http(world: World, source: FakeSource)
 def test_approval_while_a_run_is_at_work(world: World, source: FakeSource) -> None:
     """One run at a time: 409 names the one at work, and the approval is not used up."""
     run_id = held_run(world, source, FULL[:300])
-    api = Api.with_owner(world)
-    claim = world.claim()
+    api, gate = Api.with_owner(world), threading.Event()
 
+    def pause(_control: Control) -> None:
+        gate.wait(20)
+
+    source.pause = pause
+    at_work = api.call("POST", SYNC).json["runId"]
     answer = call(api, run_id)
+    gate.set()
 
     assert (answer.status_code, answer.json["code"]) == (409, "sync_in_progress")
-    assert answer.json["runId"] == claim.run_id
+    assert answer.json["runId"] == at_work
     held = world.history.run(run_id)
     assert held is not None
     assert held["approvedAt"] is None

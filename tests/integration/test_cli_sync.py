@@ -168,6 +168,21 @@ def test_sync_attaches_to_a_run_at_work(instance: Instance, erp: SmallErp) -> No
     assert out.startswith("completed: 5 read")
 
 
+def test_dry_run_does_not_attach_to_a_sync(instance: Instance, erp: SmallErp) -> None:
+    """A run at work answers another question: exit code 5 names it."""
+    erp.gate.clear()
+
+    with service() as services:
+        run = services.resources["products"].schedule.run_now("somebody")
+        assert erp.asked.wait(20)
+        result = instance.run("sync", "--dry-run")
+        erp.gate.set()
+
+    assert run.result is not None
+    assert result.exit_code == 5
+    assert f"run {run.result['runId']} is already working" in result.stderr
+
+
 def test_leaving_a_run_of_the_service(instance: Instance, erp: SmallErp) -> None:
     """Ctrl-C only stops following a run of another process; that goes on."""
     erp.gate.clear()
@@ -379,3 +394,27 @@ def test_dry_run_with_diff(instance: Instance, erp: SmallErp) -> None:
     assert "the plan would be held: the source delivered no row at all" in held.stderr
     assert misused.exit_code == 2
     assert json.loads(instance.run("status", "--json").stdout)["records"]["active"] == 5
+
+
+def test_rollback(instance: Instance, erp: SmallErp) -> None:
+    """Asked first; then the catalogue is as it was, and what comes next is said."""
+    instance.run("sync")
+    erp.records = [{**one, "NAME": "wrong"} for one in erp.records]
+    instance.run("sync")
+    session_id = json.loads(instance.run("history", "--json").stdout)[0]["id"]
+
+    declined = instance.run("rollback", "--session", session_id, stdin="n\n")
+    done = instance.call("rollback", "--session", session_id, "--yes")
+    kept = instance.run("rollback", "--session", session_id, "--yes", "--keep-schedule")
+    unknown = instance.run("rollback", "--session", "nothing", "--yes")
+
+    assert declined.exit_code == 1
+    assert "Undo session" in declined.output
+    assert "is stopped" in declined.output
+    assert done[0] == 0, done
+    assert done[1].startswith("rolled back: 0 read, 0 created, 5 updated, 0 deleted")
+    assert "Auto-sync is stopped" in done[2]
+    assert "brings the state of the source back" in done[2]
+    assert kept.stdout.startswith("rolled back: 0 read, 0 created, 0 updated")
+    assert "Auto-sync is stopped" not in kept.stderr
+    assert unknown.exit_code == 5

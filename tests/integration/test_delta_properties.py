@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support import FIELDS, FakeSource, World
+from support import FIELDS, FakeSource, World, catalogue_of, record
 
 from archibald_sync.domain.models import RunOutcome
 from archibald_sync.domain.normalise import fold
@@ -84,6 +84,28 @@ def test_applied_plan_gives_the_second_extract(
             assert recorded(world) == set(world.products())
         finally:
             world.close()
+
+
+def test_hundred_syncs_leave_the_columns_of_other_feeds(world: World, source: FakeSource) -> None:
+    """Prices and VAT that another feed keeps are as they were, whatever becomes of the rows."""
+    full = catalogue_of(60)
+    source.records = full
+    world.run()
+    with world.database.transaction() as connection:
+        connection.execute("UPDATE products SET vatGroup = rowId % 5, purchasePrice = rowId")
+    query = "SELECT id, vatGroup, purchasePrice FROM products ORDER BY rowId"
+    before = [tuple(row) for row in world.database.rows(query)]
+
+    for number in range(100):
+        # Each run changes some rows, misses some, and gets back what it deleted.
+        missed = (number // 3) % 4
+        changed = [record(n, name=f"name {number}") for n in range(50, 61)]
+        source.records = [*full[missed:49], *changed]
+        assert world.run().outcome is RunOutcome.COMPLETED, number
+
+    assert [tuple(row) for row in world.database.rows(query)] == before
+    kinds = {change[1] for change in world.changes()}
+    assert kinds == {"created", "updated", "deleted", "restored"}
 
 
 def folded(world: World) -> dict[str, dict[str, Any]]:

@@ -8,6 +8,7 @@ import pytest
 from integration.test_web_app import SYNC, Api
 from support import FakeSource, World, catalogue_of, record, wait_for
 
+from archibald_sync.cli.planned import echo_plan
 from archibald_sync.domain.models import PlanKind, Role, RunOutcome, RunRequest, Trigger
 from archibald_sync.errors import (
     InvalidInputError,
@@ -46,7 +47,9 @@ def entries(world: World, kind: PlanKind, limit: int = 500) -> list[dict[str, An
         start = following
 
 
-def test_dry_run_shows_everything_and_writes_nothing(world: World, source: FakeSource) -> None:
+def test_dry_run_shows_everything_and_writes_nothing(
+    world: World, source: FakeSource, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Created, updated, missing, restored and rejected rows are all there; no row is written."""
     source.records = FULL
     world.run()
@@ -76,6 +79,14 @@ def test_dry_run_shows_everything_and_writes_nothing(world: World, source: FakeS
         "reason": "expected a number in plain notation",
     }
     assert rejected[-1]["reason"] == "expected an id"
+    capsys.readouterr()
+    echo_plan(world.monitoring, world.runs()[-1]["id"])
+    lines = capsys.readouterr().out.splitlines()
+    assert {line[0] for line in lines} == set("+~-^!")
+    assert '~ 000005K2: name "H5.104.023" -> "new"' in lines
+    assert "- 000006K2: missing, kept for now" in lines
+    assert "^ 000002K2: restored" in lines
+    assert "! row 120: minQty 'many': expected a number in plain notation" in lines
 
 
 def test_dry_run_says_what_would_hold_the_plan(world: World, source: FakeSource) -> None:
@@ -183,6 +194,19 @@ def test_plan_is_held_even_where_it_cannot_be_kept(
 
     assert (held.outcome, held.reason) == (RunOutcome.HELD, "too_few_rows")
     assert (dry.outcome, dry.reason) == (RunOutcome.FAILED, StorageFullError.code)
+
+
+def test_last_plan_of_a_run_counts(world: World, source: FakeSource) -> None:
+    """A run that makes a second plan keeps that one."""
+    entry = (PlanKind.RESTORED, {"id": "A"})
+    source.records = FULL
+    world.run(request=DRY)
+    run_id = world.runs()[-1]["id"]
+
+    world.plans.keep(run_id, [entry])
+
+    assert world.plans.page(run_id, PlanKind.RESTORED, 0, 9) == ([{"id": "A"}], None)
+    assert world.plans.page(run_id, PlanKind.CREATED, 0, 9) == ([], None)
 
 
 def test_only_the_last_plans_are_kept(world: World, source: FakeSource, tmp_path: Path) -> None:

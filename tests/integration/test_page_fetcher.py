@@ -16,7 +16,7 @@ from support import wait_for
 
 from archibald_sync.demo.server import DemoErp
 from archibald_sync.domain.resources import PRODUCTS
-from archibald_sync.errors import PermanentSourceError, TransientSourceError
+from archibald_sync.errors import PermanentSourceError, RunCancelled, TransientSourceError
 from archibald_sync.services.control import RunControl
 from archibald_sync.sources.http_settings import HttpSettings
 from archibald_sync.sources.http_sockets import LiveSockets
@@ -164,6 +164,27 @@ def test_repeated_refusals_end_the_attempt(erp: DemoErp, tmp_path: Path) -> None
     assert failure.value.code == "source_http_429"
     assert sum("page=2" in one.split("&") for one in erp.requests) == 4
     assert not fetchers()
+
+
+@pytest.mark.parametrize("pagination", [BY_NUMBER, BY_LINK])
+def test_a_stop_ends_a_pause(erp: DemoErp, tmp_path: Path, pagination: str) -> None:
+    """A run that is told to end does not wait until the server wants to be asked again."""
+    erp.faults.switch_on("status", status=429, retryAfter=50, page=3)
+    control, source = RunControl(), paged(erp, tmp_path, pagination)
+
+    def stop() -> None:
+        wait_for(lambda: len(erp.requests) >= 3 and not erp.traffic.open)
+        control.stop(RunCancelled("requested", "enough"))
+
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    began_s = time.monotonic()
+    with pytest.raises(RunCancelled), control.session():
+        list(source.pages(control))
+
+    assert time.monotonic() - began_s < 20
+    assert not fetchers()
+    stopper.join()
 
 
 @pytest.mark.parametrize(("page", "retry_after"), [(3, 90), (1, 1)])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from integration.test_dry_run import DRY, entries
 from support import FakeSource, World, catalogue_of, record
 
+from archibald_sync.cli.planned import echo_plan
 from archibald_sync.domain.models import PlanKind, RunOutcome
 
 if TYPE_CHECKING:
@@ -82,13 +83,17 @@ def test_exchange_of_all_keys_is_not_searched(
     assert world.sessions()[-1]["itemsRenamed"] == 0
 
 
-def test_rename_is_an_entry_of_its_own(world: World, source: FakeSource) -> None:
+def test_rename_is_an_entry_of_its_own(
+    world: World, source: FakeSource, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A dry run lists what would be renamed apart from what would be created."""
     source.records = FULL
     world.run()
     source.records = [*RENAMED, record(999)]
     world.run(request=DRY)
 
+    echo_plan(world.monitoring, world.runs()[-1]["id"])
+    assert f"= {NEW}: renamed from {OLD}" in capsys.readouterr().out.splitlines()
     (renamed,) = entries(world, PlanKind.RENAMED)
     assert (renamed["id"], renamed["from"], renamed["values"]["name"]) == (NEW, OLD, "H1.104.023")
     assert [one["id"] for one in entries(world, PlanKind.CREATED)] == ["000999K2"]

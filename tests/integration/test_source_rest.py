@@ -85,6 +85,45 @@ def test_answer_that_is_the_list(erp: DemoErp, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"<html><input type='password'></html>", "source_login_page"),
+        (b"<html></html>", "source_html"),
+        (b'{"items": []}', "source_shape"),
+        (b"[{", "source_cut"),
+        (b"[NaN]", "source_json"),
+        (b"[" * 200_000, "source_json"),
+    ],
+)
+def test_an_answer_that_ought_to_be_the_list(tmp_path: Path, body: bytes, code: str) -> None:
+    """Without a records path other answers are told apart just as well."""
+    with CannedServer([Canned(body)]) as server:
+        path = source_file(tmp_path, server.url(), pagination='{ style = "none" }')
+        text = path.read_text().replace('records = "items"', 'records = ""')
+        path.write_text(text.replace('total = "total"', ""))
+        with pytest.raises(SourceError) as failure:
+            read(load_source(PRODUCTS, path, {}))
+
+    assert failure.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "expected_s"),
+    [("7", 7.0), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0), ("soon", None), ("-5", None)],
+)
+def test_retry_after_is_read_in_both_forms(
+    erp: DemoErp, tmp_path: Path, retry_after: str, expected_s: float | None
+) -> None:
+    """Seconds or a date; a date that has passed asks for no wait, nonsense for none either."""
+    erp.faults.switch_on("status", status=503, retryAfter=retry_after)
+
+    with pytest.raises(TransientSourceError) as failure:
+        read(source_of(erp, tmp_path))
+
+    assert failure.value.retry_after_s == expected_s
+
+
+@pytest.mark.parametrize(
     ("headers", "auth"),
     [
         ({"Authorization": "Bearer s3cret"}, '{ type = "bearer", token_env = "T" }'),

@@ -12,11 +12,11 @@ from archibald_sync.domain.delta import (
     CatalogueSnapshot,
     DeltaPlanner,
     ExistingRecord,
-    sample_changes,
 )
 from archibald_sync.domain.models import FieldChange, Page
 from archibald_sync.domain.normalise import Notation
 from archibald_sync.domain.resources import PRODUCTS
+from archibald_sync.domain.samples import sample_changes
 from archibald_sync.errors import SourceFormatError
 
 if TYPE_CHECKING:
@@ -70,6 +70,11 @@ class Known:
         """Return the rows with these keys."""
         return {key: self.rows[key] for key in keys if key in self.rows}
 
+    def contents(self) -> dict[bytes, int]:
+        """Return the row numbers by content hash."""
+        rows = self.rows.values()
+        return {row.content_hash: row.row_id for row in rows if row.content_hash is not None}
+
     def planner(self) -> DeltaPlanner:
         """Return a planner over what is known."""
         ids = [record.row_id for record in self.rows.values()]
@@ -79,6 +84,7 @@ class Known:
             deleted=self.deleted,
             missed=self.missed,
             is_same_mapping=self.is_same_mapping,
+            row_by_content=self.contents,
         )
         return DeltaPlanner(PRODUCTS, Delivery(), snapshot, self.find, digest, ListSpool)  # type: ignore[arg-type]
 
@@ -250,3 +256,59 @@ def test_declared_total_is_kept() -> None:
     planner.add(page(B, number=2))
 
     assert planner.finish(2).counts.declared_total == 7
+
+
+def test_known_contents_are_not_looked_up() -> None:
+    """Where all bytes changed and no content did, the catalogue is not asked for rows."""
+    known = catalogue(A, B)
+
+    def refuse(keys: Sequence[str], _fields: Sequence[str]) -> dict[str, ExistingRecord]:
+        assert not keys
+        return {}
+
+    known.find = refuse  # type: ignore[method-assign]
+
+    assert planned(known, ("A1", "file", "1"), ("B2", "bur", "5")).counts.unchanged == 2
+
+
+def test_record_is_found_by_content_once() -> None:
+    """A known content that is delivered twice is a duplicate, whatever its bytes."""
+    plan = planned(catalogue(A, B), ("A1", "file", "1"), ("A1", "file", 1.0), B)
+
+    assert (plan.counts.unchanged, plan.counts.duplicates) == (2, 1)
+    assert plan.duplicate_keys == ("A1",)
+
+
+def test_key_that_only_looks_like_another_when_folded_is_a_record_of_its_own() -> None:
+    """Keys are compared as they are: inner spaces tell two records apart."""
+    plan = planned(catalogue(("A  B", "file", 1)), ("A B", "file", 1))
+
+    assert (plan.counts.created, plan.counts.missing) == (1, 1)
+
+
+def test_deleted_row_that_returns_with_other_bytes_is_restored() -> None:
+    """Found by its content alone, a deleted row is restored, and not an update."""
+    plan = planned(catalogue(A, B, deleted=frozenset({1})), ("A1", "file", "1"), ("B2", "bur", "5"))
+
+    assert (list(plan.restored), plan.counts.updated, plan.counts.unchanged) == ([1], 0, 1)
+
+
+def test_key_is_kept_without_outer_spaces() -> None:
+    """The row is found again by the key that it was stored with."""
+    known = catalogue((" A1 ", "file", 1))
+
+    plan = planned(known, (" A1 ", "bur", 1))
+
+    assert list(known.rows) == ["A1"]
+    assert (plan.counts.created, plan.counts.updated) == (0, 1)
+
+
+def test_contents_are_no_longer_sought_where_they_change_as_well() -> None:
+    """After thousands of changed records the rest is looked up by key, with the same result."""
+    rows = [(f"R{number}", "file", 1) for number in range(2_600)]
+    changed = [(key, "bur", "1") for key, _, _ in rows[:2_500]]
+    same = [(key, "file", "1") for key, _, _ in rows[2_500:]]
+
+    plan = planned(catalogue(*rows), *changed, *same)
+
+    assert (plan.counts.updated, plan.counts.unchanged, plan.counts.missing) == (2_500, 100, 0)

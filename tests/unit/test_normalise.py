@@ -146,3 +146,72 @@ def test_inner_space_does_not_count_as_a_change() -> None:
     assert not is_same("a", "b")
     assert not is_same(None, "")
     assert is_same(1, 1)
+
+
+DELIVERED: st.SearchStrategy[tuple[object, ...]] = st.tuples(
+    st.text(min_size=1, max_size=4),
+    st.none() | st.text(max_size=4) | st.sampled_from(["\x00", "\x1f", "a\x1fb", "\ud800", 5]),
+    st.sampled_from([None, "", "1.00", " 1 ", "x", 1, 1.0, True, 10**30, [1]]),
+    st.sampled_from([None, "", "true", " No", 1, 1.0, True, "maybe", {}]),
+)
+MIXED = [
+    Field("id", FieldType.TEXT, ""),
+    Field("name", FieldType.TEXT, ""),
+    Field("minQty", FieldType.DECIMAL, ""),
+    Field("stopped", FieldType.BOOLEAN, ""),
+]
+
+
+@given(st.lists(DELIVERED, min_size=2, max_size=6))
+def test_content_finds_equal_records_only(rows: list[tuple[object, ...]]) -> None:
+    """What one row is looked for by is what another compares as only if both are the same."""
+    normaliser = Normaliser(MIXED)
+    for sought in rows:
+        content = normaliser.content(sought)
+        for known in rows:
+            try:
+                values = normaliser.values(known)
+            except ValueRejectedError:
+                continue
+            if comparable(values) == content:
+                assert known[0] == sought[0] or fold(str(known[0])) == sought[0]
+                assert comparable(normaliser.values(sought)) == content
+
+
+@pytest.mark.parametrize(
+    "delivered", [("A1", "a b", "1.00", "true"), ("A1", None, None, False), ("A1", "", 5, "")]
+)
+def test_content_of_regular_rows_is_what_they_compare_as(delivered: tuple[object, ...]) -> None:
+    """A row without irregular spaces is found by its content, with gaps and without."""
+    normaliser = Normaliser(MIXED)
+
+    assert normaliser.content(delivered) == comparable(normaliser.values(delivered))
+
+
+@pytest.mark.parametrize(
+    "delivered",
+    [("A 1", "a", "1", 0), ("A1", "\x00", "1", 0), ("A1", "a", "x", 0)],
+)
+def test_rows_that_need_a_closer_look_have_no_content(delivered: tuple[object, ...]) -> None:
+    """Keys with spaces, text that is refused and misfits are never found by content."""
+    assert Normaliser(MIXED).content(delivered) is None
+
+
+def test_what_was_read_before_does_not_change_what_is_read() -> None:
+    """Remembering texts never lets 1, 1.0 and true pass for each other, nor forgets to refuse."""
+    normaliser = Normaliser(MIXED)
+    for _ in range(2):
+        assert normaliser.values(("A1", "x", "1", 1)) == ("A1", "x", "1", 1)
+        assert normaliser.values(("A1", "x", 1.0, True)) == ("A1", "x", "1", 1)
+        for misfit in [("A1", "x", True, 1), ("A1", "x", 1, 1.0), ("A1", "x", "?", 1)]:
+            with pytest.raises(ValueRejectedError):
+                normaliser.values(misfit)
+
+
+def test_columns_of_many_different_texts_are_read_without_end() -> None:
+    """A column may hold more different texts than are remembered."""
+    normaliser = Normaliser(MIXED)
+
+    numbers = [normaliser.values(("A1", "x", f"{n}.50", None))[2] for n in range(5000)]
+
+    assert numbers == [f"{n}.5" for n in range(5000)]

@@ -80,7 +80,7 @@ def download(
         session.log_in(control)
         file.seek(0)
         file.truncate()
-    session.keep()
+    session.keep(control)
     _check(file)
 
 

@@ -105,7 +105,7 @@ class PdfPages:
 
     def _table(self, page: Any, text_page: Any, name: str) -> Table | None:  # noqa: ANN401  # C
         origin = Origins(self._calls, address_of(text_page))
-        words = list(_words(_text(self._pdfium, text_page, name), origin))
+        words = list(_words(page_text(self._pdfium, text_page, name), origin))
         count = _limited(self._pdfium.FPDFPage_CountObjects(page), name)
         rects = boxes(self._calls, address_of(page), count)
 
@@ -139,13 +139,13 @@ def _end_of_line(start: int, y: float, origin: Origins) -> int:
     return index
 
 
-def _text(pdfium: Any, text_page: Any, name: str) -> str:  # noqa: ANN401  # C
+def page_text(pdfium: Any, text_page: Any, name: str) -> str:  # noqa: ANN401  # C
     """Return one character for each that the page has, so that numbers agree."""
     count = _limited(pdfium.FPDFText_CountChars(text_page), name)
-    buffer = (ctypes.c_ushort * (count + 1))()
+    buffer = (ctypes.c_ushort * (2 * count + 2))()
     written = pdfium.FPDFText_GetText(text_page, 0, count, buffer)
     text = bytes(buffer).decode("utf-16-le", "replace")[:count]
-    if written != count + 1 or len(text) != count:
+    if written != count + 1 or len(text) != count or "\0" in text:
         # Characters beyond 16 bits, or without a meaning, make that text longer or shorter.
         codes = (pdfium.FPDFText_GetUnicode(text_page, index) for index in range(count))
         text = "".join(chr(code) if 0 < code < _CODES else "\ufffd" for code in codes)

@@ -7,7 +7,6 @@ password that was refused is not tried again before something changes.
 
 from __future__ import annotations
 
-import logging
 import time
 from contextlib import closing
 from dataclasses import replace
@@ -16,6 +15,7 @@ from typing import IO, TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from archibald_sync.errors import SourceAuthError, SourceFormatError, TransientSourceError
+from archibald_sync.logs import ComponentLogger
 from archibald_sync.sources.archibald.forms import Form, is_error_page, is_html, login_form
 from archibald_sync.sources.archibald.state import SessionFile, SessionState, digest_of
 from archibald_sync.sources.http import HttpClient
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from archibald_sync.domain.ports import Control
     from archibald_sync.sources.archibald.settings import ArchibaldSettings
-    from archibald_sync.sources.http import Answer
+    from archibald_sync.sources.http import Answer, Cookie
 
-log = logging.getLogger(__name__)
+log = ComponentLogger("ArchibaldSource")
 
 MAX_HTML_BYTES = 4 * 1024 * 1024
 _DAY_MS = 24 * 60 * 60 * 1000
@@ -50,8 +50,9 @@ class ErpSession:
         state = self._file.load()
         self._refuse_refused(state)
         self._client = HttpClient(settings.http)
-        self._resumed: list[dict[str, str]] = []
+        self._resumed: list[Cookie] = []
         self._resume(state)
+        self._lock_timeout_s = _LOCK_TIMEOUTS * settings.http.timeout_s
         self._has_logged_in = False
 
     def close(self) -> None:
@@ -87,7 +88,8 @@ class ErpSession:
         patient = replace(http, timeout_s=self._settings.export.timeout_s)
         with closing(HttpClient(patient)) as client:
             client.restore_cookies(self._client.cookies())
-            answer = client.download(url, fields, control, http.max_bytes, file)
+            most = min(http.max_bytes, http.max_page_bytes)
+            answer = client.download(url, fields, control, most, file)
             self._client.restore_cookies(client.cookies())
         return answer
 
@@ -110,8 +112,7 @@ class ErpSession:
             message = "the ERP shows its login page again right after a login"
             raise SourceAuthError(message, code="source_login_page")
         self._has_logged_in = True
-        timeout_s = _LOCK_TIMEOUTS * self._settings.http.timeout_s
-        with self._file.locked(control, timeout_s):
+        with self._file.locked(control, self._lock_timeout_s):
             state = self._file.load()
             self._refuse_refused(state)
             if state.cookies and state.cookies != self._resumed:
@@ -120,15 +121,20 @@ class ErpSession:
                 return
             self._log_in(state, control)
 
-    def keep(self) -> None:
+    def keep(self, control: Control) -> None:
         """Keep the cookies for the next run, if the ERP has set new ones.
 
         Raises:
+            TransientSourceError: Another process did not finish its login in time.
             PermanentSourceError: The file with the session cannot be written.
+            RunStopped: ``control`` ended the run.
         """
-        if (cookies := self._client.cookies()) != self._resumed:
+        if (cookies := self._client.cookies()) == self._resumed:
+            return
+        with self._file.locked(control, self._lock_timeout_s):
             state = self._file.load()
-            if state.cookies in ([], self._resumed):
+            # What another process has begun meanwhile is newer.
+            if state.cookies == self._resumed:
                 state.cookies = self._resumed = cookies
                 self._file.save(state)
 
@@ -154,7 +160,7 @@ class ErpSession:
         state.cookies, state.refused = self._client.cookies(), ""
         self._file.save(state)
         self._resumed = state.cookies
-        log.info("logged in to the ERP", extra={"loginsToday": len(state.logins)})
+        log.info("Logged in to the ERP", extra={"loginsWithin24Hours": len(state.logins)})
 
     def _cookie_names(self) -> set[str]:
         """Return what tells a login that worked: the ERP has set a cookie more."""

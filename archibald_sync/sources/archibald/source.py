@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import msgspec
 import xxhash
 
 from archibald_sync.domain.models import Page
+from archibald_sync.logs import ComponentLogger
 from archibald_sync.sources.archibald.export import download, export_file
 from archibald_sync.sources.archibald.session import ErpSession
 from archibald_sync.sources.child import ChildLimits, read_in_child
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from archibald_sync.sources.archibald.settings import ArchibaldSettings
     from archibald_sync.sources.mapping import FieldMapping
 
-log = logging.getLogger(__name__)
+log = ComponentLogger("ArchibaldSource")
 
 _READER = f"{__package__}.pdf:read_pdf"
 _MIB = 1024 * 1024
@@ -78,9 +78,10 @@ class ArchibaldSource:
         Raises:
             SourceError: The source does not answer as it should.
         """
+        control = Unstoppable()
         with closing(ErpSession(self._settings)) as session:
-            session.page(self._settings.list_url, Unstoppable())
-            session.keep()
+            session.page(self._settings.list_url, control)
+            session.keep(control)
         return "the ERP lets us in and shows the list; a dry run would export it"
 
     def _pages(self, batches: Iterable[list[tuple[Any, ...]]]) -> Iterator[Page]:
@@ -102,4 +103,5 @@ class ArchibaldSource:
         if unmapped != self._unmapped:
             self._unmapped = unmapped
             names = ", ".join(unmapped) or "none"
-            log.info("columns of the export that are not mapped: %s", names)
+            fields = {"columns": list(unmapped)}
+            log.info("Columns of the export that are not mapped: %s", names, extra=fields)

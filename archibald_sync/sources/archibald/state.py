@@ -20,6 +20,7 @@ import msgspec
 import xxhash
 
 from archibald_sync.errors import PermanentSourceError, TransientSourceError
+from archibald_sync.sources.http import Cookie
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +35,7 @@ _SCRYPT = {"n": 2**14, "r": 8, "p": 1, "dklen": 32}
 class SessionState(msgspec.Struct):
     """What the file holds; ``logins`` are instants in ms, ``refused`` a salted digest."""
 
-    cookies: list[dict[str, str]] = []
+    cookies: list[Cookie] = []
     logins: list[int] = []
     refused: str = ""
     refused_at: int = 0

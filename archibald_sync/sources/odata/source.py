@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 
 from archibald_sync.errors import PermanentSourceError, SourceFormatError
 from archibald_sync.sources.http import joined
-from archibald_sync.sources.json_document import JsonDocument, decoded
+from archibald_sync.sources.json_document import JsonDocument, RecordReader
 from archibald_sync.sources.json_extract import JsonExtract
 from archibald_sync.sources.json_pages import Walk, read_pages
 from archibald_sync.sources.odata.settings import Paging, Version
@@ -74,6 +74,7 @@ class ODataSource:
         self._settings = settings
         self._dialect = _DIALECTS[settings.version]
         self._mapping = mapping.read_as(f"odata {settings.timezone}")
+        self._record = RecordReader(mapping.columns)
         self._readers = readers(mapping.types, settings.timezone)
 
     @property
@@ -185,8 +186,7 @@ class ODataSource:
         return Request(f"{url}{'&' if '?' in url else '?'}{text}", headers=headers)
 
     def _decode(self, raws: Sequence[msgspec.Raw], index: int) -> tuple[object, ...]:
-        record = decoded(raws[index])
-        values = map(record.get, self._mapping.columns)
+        values = self._record.values(raws[index])
         return tuple(
             value if read is None else read(value)
             for read, value in zip(self._readers, values, strict=True)

@@ -11,7 +11,7 @@ from itertools import count, takewhile
 from typing import TYPE_CHECKING
 
 from archibald_sync.sources.http import joined
-from archibald_sync.sources.json_document import JsonDocument, decoded
+from archibald_sync.sources.json_document import JsonDocument, RecordReader
 from archibald_sync.sources.json_extract import JsonExtract
 from archibald_sync.sources.json_pages import Walk, read_pages
 from archibald_sync.sources.page_fetcher import Request
@@ -38,6 +38,7 @@ class RestSource:
         """Read as ``settings`` say; nothing is asked before ``pages``."""
         self._settings = settings
         self._mapping = mapping
+        self._reader = RecordReader(mapping.columns)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -156,8 +157,7 @@ class RestSource:
         return ()
 
     def _decode(self, raws: Sequence[msgspec.Raw], index: int) -> tuple[object, ...]:
-        record = decoded(raws[index])
-        return tuple([record.get(column) for column in self._mapping.columns])
+        return self._reader.values(raws[index])
 
 
 def _path(dotted: str) -> Path:

@@ -43,6 +43,8 @@ SET completedAt = :completedAt,
     errorCode = :errorCode,
     errorMessage = :errorMessage,
     coverage = :coverage,
+    changesAfter = :changesAfter,
+    isShortcut = :isShortcut,
     heartbeatAt = :completedAt
 WHERE id = :id AND status = 'running'
 
@@ -171,4 +173,12 @@ LIMIT 1
 SELECT coverage FROM sync_sessions
 WHERE syncType = :syncType AND status = 'completed' AND coverage IS NOT NULL
 ORDER BY startedAt DESC, id DESC
+LIMIT 1
+
+-- name: last_changes_after
+-- Where the changes of the last session that completed begin; a rollback is no sync.
+SELECT CASE WHEN syncMode <> 'rollback' THEN changesAfter END AS changesAfter
+FROM sync_sessions
+WHERE syncType = :syncType AND status = 'completed'
+ORDER BY rowid DESC
 LIMIT 1

@@ -1,0 +1,67 @@
+"""Find records by their content alone, where their bytes changed.
+
+Some sources stamp each record anew in every extract: all bytes change, and hardly any
+content does. To look each record up by its key, with all of its values, would cost more
+than to read the extract; one map of content hashes, read when it is first of use, does.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from archibald_sync.domain.models import Page
+    from archibald_sync.domain.normalise import Normaliser
+    from archibald_sync.domain.ports import Digest
+
+# From this part of a page on, new bytes are many; from this part on, looking is of use.
+_USEFUL_RATIO = 0.10
+# As many are looked for before it is decided that contents are not to be found.
+_SOUGHT_FIRST = 2_000
+
+
+class KnownContents:
+    """The contents of the catalogue, by their hashes."""
+
+    def __init__(
+        self, read: Callable[[], Mapping[bytes, int]], normaliser: Normaliser, digest: Digest
+    ) -> None:
+        """Prepare to look records up in what ``read`` gives: row numbers by content hash."""
+        self._read = read
+        self._normaliser = normaliser
+        self._digest = digest
+        self._sought = self._found = 0
+
+    def are_of_use(self, misses: int, records: int) -> bool:
+        """Return whether to look here for ``misses`` records of a page of ``records``.
+
+        Not where few bytes are new, nor where contents turned out to change as well.
+        """
+        if misses < _USEFUL_RATIO * records:
+            return False
+        is_vain = self._sought >= _SOUGHT_FIRST and self._found < _USEFUL_RATIO * self._sought
+        return not is_vain and bool(self._rows)
+
+    def look_up(
+        self, page: Page, indices: Sequence[int]
+    ) -> Iterator[tuple[int, tuple[object, ...], int | None, bytes]]:
+        """Yield the index of each record, its values as delivered, row number and content hash.
+
+        The row number is None where no row is known to have the same content.
+        """
+        row_of, content_of, digest = self._rows.get, self._normaliser.content, self._digest
+        self._sought += len(indices)
+        for index in indices:
+            delivered = page.decode(index)
+            content = content_of(delivered)
+            content_hash = b"" if content is None else digest(content)
+            row_id = row_of(content_hash)
+            self._found += row_id is not None
+            yield index, delivered, row_id, content_hash
+
+    @cached_property
+    def _rows(self) -> Mapping[bytes, int]:
+        return self._read()
