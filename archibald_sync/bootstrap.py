@@ -19,17 +19,23 @@ from archibald_sync.scheduler.driver import Driver, SchedulerFactory, background
 from archibald_sync.scheduler.ownership import Ownership
 from archibald_sync.services.accounts import AccountService
 from archibald_sync.services.attempt import Mirror
+from archibald_sync.services.audit import AuditService
 from archibald_sync.services.catalogue import CatalogueService
+from archibald_sync.services.keys import KeyService
+from archibald_sync.services.logins import LoginService
 from archibald_sync.services.monitoring import MonitoringService
 from archibald_sync.services.priority import PriorityManager
 from archibald_sync.services.schedule import ScheduleService
 from archibald_sync.services.sync import SyncService
+from archibald_sync.services.tokens import TokenService
 from archibald_sync.sources.registry import load_guards, load_source, load_verify_every_hours
 from archibald_sync.storage.accounts import SqliteAccounts
+from archibald_sync.storage.audit import SqliteAuditLog
 from archibald_sync.storage.catalogue import SqliteCatalogue
 from archibald_sync.storage.catalogue_reader import SqliteCatalogueReader
 from archibald_sync.storage.connection import Database
 from archibald_sync.storage.history import SqliteHistory
+from archibald_sync.storage.keys import SqliteApiKeys
 from archibald_sync.storage.migrate import check_integrity, migrate
 from archibald_sync.storage.owner import SqliteOwnerLeases
 from archibald_sync.storage.plans import PlanFolder
@@ -37,6 +43,8 @@ from archibald_sync.storage.priority import SqlitePriorityLeases
 from archibald_sync.storage.schedule import SqliteSchedule
 from archibald_sync.storage.search_index import SqliteSearchIndex
 from archibald_sync.storage.spool import FileSpool
+from archibald_sync.storage.throttle import SqliteLoginFailures
+from archibald_sync.storage.tokens import SqliteTokenFamilies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,6 +67,16 @@ class ResourceServices:
 
 
 @dataclass(frozen=True, slots=True)
+class AccessServices:
+    """Who gets in, with what, and what is remembered of it."""
+
+    logins: LoginService
+    tokens: TokenService
+    keys: KeyService
+    audit: AuditService
+
+
+@dataclass(frozen=True, slots=True)
 class Services:
     """What the web pages and the command line work with."""
 
@@ -67,20 +85,26 @@ class Services:
     storage: Storage
     resources: Mapping[str, ResourceServices]
     accounts: AccountService
+    access: AccessServices
     priority: PriorityManager
 
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """The two databases of an instance."""
+    """The databases of an instance.
+
+    What an order needs stands apart from what a sync writes, so that it never waits for one.
+    """
 
     main: Database
     priority: Database
+    access: Database
 
     def close(self) -> None:
         """Close this thread's connections."""
         self.main.close()
         self.priority.close()
+        self.access.close()
 
 
 def open_storage(settings: Settings) -> Storage:
@@ -90,9 +114,14 @@ def open_storage(settings: Settings) -> Storage:
         SchemaVersionError: A newer version wrote them.
         StorageCorruptError: One is damaged.
     """
-    storage = Storage(Database(settings.database), Database(settings.priority_database))
+    storage = Storage(
+        main=Database(settings.database),
+        priority=Database(settings.priority_database),
+        access=Database(settings.access_database),
+    )
     migrate(storage.main, "main", RESOURCES.values())
     migrate(storage.priority, "priority")
+    migrate(storage.access, "access")
     check_integrity(storage.main)
     return storage
 
@@ -109,6 +138,7 @@ def build_services(settings: Settings, clock: Clock | None = None) -> Services:
         name: _resource_services(resource, storage, clock) for name, resource in RESOURCES.items()
     }
     leases = SqlitePriorityLeases(storage.priority, clock)
+    accounts = AccountService(SqliteAccounts(storage.main, clock))
 
     def is_quiet() -> bool:
         return all(one.monitoring.is_quiet() for one in resources.values())
@@ -118,8 +148,19 @@ def build_services(settings: Settings, clock: Clock | None = None) -> Services:
         clock=clock,
         storage=storage,
         resources=resources,
-        accounts=AccountService(SqliteAccounts(storage.main, clock)),
+        accounts=accounts,
+        access=access_services(accounts, storage.access, clock),
         priority=PriorityManager(leases, is_quiet),
+    )
+
+
+def access_services(accounts: AccountService, access: Database, clock: Clock) -> AccessServices:
+    """Return who decides about access, over ``accounts`` and the database ``access``."""
+    return AccessServices(
+        logins=LoginService(accounts, SqliteLoginFailures(access, clock), clock),
+        tokens=TokenService(SqliteTokenFamilies(access, clock), clock),
+        keys=KeyService(SqliteApiKeys(access), accounts, clock),
+        audit=AuditService(SqliteAuditLog(access, clock), clock),
     )
 
 

@@ -24,7 +24,30 @@ MIN_SECRET_BYTES = 32
 MASK = "********"
 _DAY_S = 86_400
 
+_FOREIGN = "ARCHIBALD_FOREIGN_JWT_"
+FOREIGN_ALGORITHMS = ("HS256", "RS256", "ES256")
+TOKEN_ISSUER = "archibald-sync"  # noqa: S105  # whom our own tokens name, not a secret
+_MAX_PROXIES = 10
+_ROLES = ("viewer", "operator", "admin")
+
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignTokens:
+    """Whose tokens count beside our own, and what they must look like.
+
+    ``key`` is the shared secret (HS256), or a public key in PEM; ``roles`` gives our role
+    for each of theirs that has one.
+    """
+
+    issuer: str
+    audience: str
+    algorithm: str
+    key: str = field(repr=False)
+    role_claim: str
+    subject_claim: str
+    roles: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +65,8 @@ class Settings:
     sync_retry_delays_s: tuple[float, ...]
     is_scheduler_on: bool
     log_format: str
+    proxies: int
+    foreign_tokens: ForeignTokens | None
     environment: Mapping[str, str] = field(repr=False)
     origins: Mapping[str, str] = field(repr=False)
 
@@ -49,6 +74,11 @@ class Settings:
     def priority_database(self) -> Path:
         """Return the file of the priority leases, beside the main database."""
         return self.database.with_name("priority.sqlite3")
+
+    @property
+    def access_database(self) -> Path:
+        """Return the file of logins, keys and the audit log, beside the main database."""
+        return self.database.with_name("access.sqlite3")
 
     def lock_file(self, name: str) -> Path:
         """Return the file whose lock proves that the owner of ``name`` lives."""
@@ -71,6 +101,8 @@ class Settings:
             ),
             "ARCHIBALD_SCHEDULER": "on" if self.is_scheduler_on else "off",
             "ARCHIBALD_LOG_FORMAT": self.log_format,
+            "ARCHIBALD_PROXIES": self.proxies,
+            **_described_foreign(self.foreign_tokens, self.origins),
         }
         return [(key, str(value), self.origins[key]) for key, value in values.items()]
 
@@ -95,8 +127,9 @@ def load_settings(
     folder = folder or Path.cwd()
     reader = _Reader(os.environ if environ is None else environ, folder)
     instance = reader.path("ARCHIBALD_INSTANCE", folder / "instance")
+    remedy = "run `archibald-sync init` to make one" if needs_secret else None
     settings = Settings(
-        jwt_secret_key=reader.secret("JWT_SECRET_KEY", instance / SECRET_FILE_NAME, needs_secret),
+        jwt_secret_key=reader.secret("JWT_SECRET_KEY", instance / SECRET_FILE_NAME, remedy),
         instance=instance,
         database=reader.path("ARCHIBALD_DATABASE", instance / "archibald_sync.sqlite3"),
         source=reader.path("ARCHIBALD_SOURCE", instance / "source.toml"),
@@ -107,12 +140,77 @@ def load_settings(
         sync_retry_delays_s=reader.delays("ARCHIBALD_SYNC_RETRY_DELAYS_SECONDS", (5, 10, 20)),
         is_scheduler_on=reader.word("ARCHIBALD_SCHEDULER", ("on", "off")) == "on",
         log_format=reader.word("ARCHIBALD_LOG_FORMAT", ("text", "json")),
+        proxies=reader.integer("ARCHIBALD_PROXIES", 0, 0, _MAX_PROXIES),
+        foreign_tokens=_read_foreign(reader),
         environment=reader.values,
         origins=reader.origins,
     )
+    foreign = settings.foreign_tokens
+    if foreign and foreign.key and foreign.key == settings.jwt_secret_key:
+        remedy = "share another secret: whoever knows ours can sign tokens of any user"
+        reader.fault(f"{_FOREIGN}SECRET", "is the same as JWT_SECRET_KEY", remedy)
     if reader.faults:
         raise ConfigError(reader.faults)
     return settings
+
+
+def _read_foreign(reader: _Reader) -> ForeignTokens | None:
+    """Return whose tokens count beside ours; None, the default, means nobody's."""
+    issuer = reader.text(f"{_FOREIGN}ISSUER")
+    algorithm = reader.word(f"{_FOREIGN}ALGORITHM", FOREIGN_ALGORITHMS)
+    roles = {"viewer": "viewer", "operator": "operator"}
+    found = ForeignTokens(
+        issuer=issuer or "",
+        audience=reader.text(f"{_FOREIGN}AUDIENCE", is_needed=issuer is not None) or "",
+        algorithm=algorithm,
+        key=_foreign_key(reader, algorithm, is_needed=issuer is not None),
+        role_claim=reader.text(f"{_FOREIGN}ROLE_CLAIM") or "role",
+        subject_claim=reader.text(f"{_FOREIGN}SUBJECT_CLAIM") or "sub",
+        roles=reader.parsed(f"{_FOREIGN}ROLES", roles, _parse_roles),
+    )
+    if issuer == TOKEN_ISSUER:
+        reader.fault(f"{_FOREIGN}ISSUER", f"{issuer!r} is ourselves", "name the other backend")
+    if issuer is None and any(
+        key.startswith(_FOREIGN) and origin != "default" for key, origin in reader.origins.items()
+    ):
+        remedy = "name the issuer whose tokens count, or leave out the others"
+        reader.fault(f"{_FOREIGN}ISSUER", f"is missing where others of {_FOREIGN}… are set", remedy)
+    return found if issuer else None
+
+
+def _foreign_key(reader: _Reader, algorithm: str, *, is_needed: bool) -> str:
+    """Return the shared secret, or the public key in PEM."""
+    is_shared = algorithm == "HS256"
+    remedy = "name a file that holds the secret which the other backend signs with"
+    secret = reader.secret(f"{_FOREIGN}SECRET", None, remedy if is_needed and is_shared else None)
+    path = reader.text(f"{_FOREIGN}PUBLIC_KEY_FILE", is_needed=is_needed and not is_shared)
+    if is_shared or path is None:
+        return secret
+    pem = reader.file(f"{_FOREIGN}PUBLIC_KEY_FILE", path)
+    if pem is not None and "-----BEGIN PUBLIC KEY-----" not in pem:
+        remedy = "give a file that begins with -----BEGIN PUBLIC KEY-----"
+        reader.fault(f"{_FOREIGN}PUBLIC_KEY_FILE", "is no public key in PEM", remedy)
+    return pem or ""
+
+
+def _described_foreign(
+    foreign: ForeignTokens | None, origins: Mapping[str, str]
+) -> dict[str, object]:
+    """Return the settings of foreign tokens for people; the secret masked."""
+    is_shared = foreign is not None and foreign.algorithm == "HS256"
+    key_origin = origins[f"{_FOREIGN}PUBLIC_KEY_FILE"]
+    roles = foreign.roles if foreign else {"viewer": "viewer", "operator": "operator"}
+    values = {
+        "ISSUER": foreign.issuer if foreign else None,
+        "AUDIENCE": foreign.audience if foreign else None,
+        "ALGORITHM": foreign.algorithm if foreign else FOREIGN_ALGORITHMS[0],
+        "SECRET": MASK if is_shared else None,
+        "PUBLIC_KEY_FILE": None if key_origin == "default" else "given",
+        "ROLE_CLAIM": foreign.role_claim if foreign else "role",
+        "SUBJECT_CLAIM": foreign.subject_claim if foreign else "sub",
+        "ROLES": ",".join(f"{theirs}={ours}" for theirs, ours in roles.items()),
+    }
+    return {f"{_FOREIGN}{key}": value or "none" for key, value in values.items()}
 
 
 class _Reader:
@@ -127,18 +225,19 @@ class _Reader:
         self.origins: dict[str, str] = {}
 
     def path(self, key: str, default: Path) -> Path:
-        text = self._text(key)
+        text = self.text(key)
         return default if text is None else self._folder / Path(text).expanduser()
 
     def word(self, key: str, words: tuple[str, ...]) -> str:
         """Return one of ``words``; the first is the default."""
 
         def parse(text: str) -> str:
-            if text.lower() not in words:
+            known = {word.lower(): word for word in words}
+            if text.lower() not in known:
                 raise ValueError(f"write one of: {', '.join(words)}")
-            return text.lower()
+            return known[text.lower()]
 
-        return self._parsed(key, words[0], parse)
+        return self.parsed(key, words[0], parse)
 
     def integer(self, key: str, default: int, least: int, most: int) -> int:
         def parse(text: str) -> int:
@@ -149,58 +248,81 @@ class _Reader:
                 raise ValueError(remedy)
             return int(text)
 
-        return self._parsed(key, default, parse)
+        return self.parsed(key, default, parse)
 
     def seconds(self, key: str, default: float) -> float:
-        return self._parsed(key, default, _parse_seconds)
+        return self.parsed(key, default, _parse_seconds)
 
     def delays(self, key: str, default: tuple[float, ...]) -> tuple[float, ...]:
         def parse(text: str) -> tuple[float, ...]:
             return tuple(_parse_seconds(part) for part in text.split(","))
 
-        return self._parsed(key, default, parse)
+        return self.parsed(key, default, parse)
 
-    def secret(self, key: str, default_file: Path, is_needed: bool) -> str:  # noqa: FBT001
-        """Return a secret from ``KEY``, from the file ``KEY_FILE`` names, or from our own."""
-        text, named = self._text(key), self._text(f"{key}_FILE")
+    def secret(self, key: str, default_file: Path | None, remedy: str | None) -> str:
+        """Return a secret from ``KEY``, from the file ``KEY_FILE`` names, or from our own.
+
+        ``remedy`` tells how to get one; None: it may be missing.
+        """
+        text, named = self.text(key), self.text(f"{key}_FILE")
         origin = self.origins.pop(f"{key}_FILE")
-        if text is None and (named is not None or default_file.is_file()):
-            path = default_file if named is None else self._folder / named
+        path = self._folder / named if named else default_file
+        if text is None and path is not None and (named is not None or path.is_file()):
             self.origins[key] = f"file {path}" if named is None else f"{origin}: file {path}"
-            try:
-                text = path.read_text("utf-8").strip()
-            except OSError as exc:
-                remedy = "name a file that this user can read"
-                self._fault(f"{key}_FILE", f"{path}: {exc.strerror}", remedy)
+            text = self.file(f"{key}_FILE", str(path))
+            if text is None:
                 return ""
         if text is None:
-            if is_needed:
-                self._fault(key, "there is no secret", "run `archibald-sync init` to make one")
+            if remedy is not None:
+                self.fault(key, "there is no secret", remedy)
             return ""
         if len(text.encode()) < MIN_SECRET_BYTES:
             remedy = f"use at least {MIN_SECRET_BYTES} random bytes, or run `archibald-sync init`"
-            self._fault(key, "the secret is too short", remedy)
+            self.fault(key, "the secret is too short", remedy)
         return text
 
-    def _parsed(self, key: str, default: T, parse: Callable[[str], T]) -> T:
-        text = self._text(key)
+    def file(self, key: str, path: str) -> str | None:
+        """Return what stands in the file that ``key`` names; None where it cannot be read."""
+        found = self._folder / Path(path).expanduser()
+        try:
+            return found.read_text("utf-8").strip()
+        except OSError as exc:
+            self.fault(key, f"{found}: {exc.strerror}", "name a file that this user can read")
+        except UnicodeDecodeError:
+            self.fault(key, f"{found} is not text", "name a file that holds text")
+        return None
+
+    def text(self, key: str, *, is_needed: bool = False) -> str | None:
+        """Return what a key is set to; an empty value counts as not set."""
+        text = self.values.get(key, "").strip()
+        in_environ = bool(self._environ.get(key, "").strip())
+        self.origins[key] = "environment" if in_environ else ".env" if text else "default"
+        if is_needed and not text:
+            self.fault(key, "is missing", "write it, or leave out the settings that need it")
+        return text or None
+
+    def parsed(self, key: str, default: T, parse: Callable[[str], T]) -> T:
+        """Return what ``parse`` makes of a setting."""
+        text = self.text(key)
         if text is None:
             return default
         try:
             return parse(text)
         except ValueError as exc:
-            self._fault(key, f"{text!r} is not valid", str(exc))
+            self.fault(key, f"{text!r} is not valid", str(exc))
             return default
 
-    def _text(self, key: str) -> str | None:
-        """Return what a key is set to; an empty value counts as not set."""
-        text = self.values.get(key, "").strip()
-        in_environ = bool(self._environ.get(key, "").strip())
-        self.origins[key] = "environment" if in_environ else ".env" if text else "default"
-        return text or None
-
-    def _fault(self, key: str, problem: str, remedy: str) -> None:
+    def fault(self, key: str, problem: str, remedy: str) -> None:
+        """Remember what is wrong."""
         self.faults.append(ConfigFault(key, problem, remedy))
+
+
+def _parse_roles(text: str) -> dict[str, str]:
+    remedy = "write pairs such as sales=viewer,office=operator; ours: viewer, operator, admin"
+    pairs = [[word.strip() for word in pair.split("=")] for pair in text.split(",")]
+    if any(len(pair) != 2 or not pair[0] or pair[1] not in _ROLES for pair in pairs):  # noqa: PLR2004  # theirs=ours
+        raise ValueError(remedy)
+    return dict(pairs)
 
 
 def _parse_seconds(text: str) -> float:

@@ -24,7 +24,8 @@
     ├── InvalidInputError            a field of a request is wrong
     ├── KeyReusedError               an idempotency key came with another request
     ├── NotFoundError
-    └── AuthError                    who are you, or you may not
+    └── AuthError                    who are you?
+        └── LoginThrottledError      too many failed logins, or too many at once: wait
 
 ``code`` is stable and fit for machines; the message is a sentence for an
 operator, and never holds a secret, a response body or SQL.
@@ -248,6 +249,17 @@ class NotFoundError(ArchibaldSyncError):
 
 
 class AuthError(ArchibaldSyncError):
-    """The caller is unknown, or may not do this."""
+    """The caller is unknown: no proof, a wrong one, or one that no longer counts."""
 
     code = "unauthorized"
+
+
+class LoginThrottledError(AuthError):
+    """Nobody looked at the password: there were too many failed logins, or too many at once."""
+
+    code = "too_many_logins"
+
+    def __init__(self, retry_after_s: int) -> None:
+        """Keep after how many seconds it is worth trying again."""
+        super().__init__(f"too many logins; try again in {retry_after_s} s")
+        self.retry_after_s = retry_after_s

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import xxhash
+from argon2 import PasswordHasher
 
 from archibald_sync.clock import SystemClock
 from archibald_sync.domain.models import Page, RunRequest, Trigger
@@ -24,6 +25,7 @@ from archibald_sync.services.attempt import Mirror
 from archibald_sync.services.catalogue import CatalogueService
 from archibald_sync.services.control import RunControl
 from archibald_sync.services.monitoring import MonitoringService
+from archibald_sync.services.passwords import Passwords
 from archibald_sync.services.priority import PriorityManager
 from archibald_sync.services.schedule import ScheduleService
 from archibald_sync.services.sync import SyncService
@@ -59,6 +61,11 @@ def record(number: int, **changes: object) -> dict[str, object]:
 def catalogue_of(count: int) -> list[dict[str, object]]:
     """Return ``count`` different products."""
     return [record(number) for number in range(1, count + 1)]
+
+
+def quick_passwords() -> Passwords:
+    """Return hashing as in production, but with parameters that cost no time."""
+    return Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 class FakeSource:
@@ -176,6 +183,8 @@ class World:
         self.priority_database = Database(folder / "priority.sqlite3")
         migrate(self.database, "main", [PRODUCTS])
         migrate(self.priority_database, "priority")
+        self.access_database = Database(folder / "access.sqlite3")
+        migrate(self.access_database, "access")
         clock = self.clock
         self.history = SqliteHistory(self.database, clock, "products")
         self.schedule = SqliteSchedule(self.database, clock, "products")
@@ -304,6 +313,7 @@ class World:
             driver.stop()
         self.database.close()
         self.priority_database.close()
+        self.access_database.close()
 
 
 def wait_for(condition: Callable[[], object], timeout_s: float = 10.0) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archibald_sync.bootstrap import initialise
+from archibald_sync.cli.instance import opened_services, record_act
 from archibald_sync.cli.output import echo_pairs
 from archibald_sync.config import SECRET_FILE_NAME, load_settings
 
@@ -25,6 +26,9 @@ def init() -> None:
     settings = load_settings(needs_secret=False)
     has_database, secret = settings.database.exists(), _secret(settings)
     password = initialise(settings)
+    if password is not None:
+        with opened_services() as services:
+            record_act(services, "users.add", "admin", role="admin")
     click.echo("The instance is ready:")
     echo_pairs(
         [

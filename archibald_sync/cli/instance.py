@@ -11,8 +11,9 @@ import click
 
 from archibald_sync.bootstrap import build_services
 from archibald_sync.config import load_settings
+from archibald_sync.domain.access import Act, AuditOutcome, CallerKind
 from archibald_sync.domain.resources import RESOURCES
-from archibald_sync.errors import ConfigError, ConfigFault
+from archibald_sync.errors import ArchibaldSyncError, ConfigError, ConfigFault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,6 +68,38 @@ def requester() -> str:
         return f"cli:{getpass.getuser()}"
     except (KeyError, OSError):  # a container's user may have no name
         return "cli"
+
+
+@contextmanager
+def audited(
+    services: Services, action: str, target: str | None = None, **detail: object
+) -> Iterator[None]:
+    """Write into the audit log what the block does, and how it ended.
+
+    Args:
+        services: The services of the instance.
+        action: What is done, by the name that the same act has over HTTP.
+        target: Whom or what it changes.
+        detail: What else is worth knowing years later; never a secret.
+    """
+    try:
+        yield
+    except ArchibaldSyncError as exc:
+        act = _act(action, AuditOutcome.FAILED, target, {**detail, "code": exc.code})
+        services.access.audit.record(act)
+        raise
+    record_act(services, action, target, **detail)
+
+
+def record_act(
+    services: Services, action: str, target: str | None = None, **detail: object
+) -> None:
+    """Write into the audit log what was done; the arguments are those of ``audited``."""
+    services.access.audit.record(_act(action, AuditOutcome.DONE, target, detail))
+
+
+def _act(action: str, outcome: AuditOutcome, target: str | None, detail: dict[str, object]) -> Act:
+    return Act(action, outcome, requester(), CallerKind.CLI, target, detail)
 
 
 def has_terminal() -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from archibald_sync.cli.instance import opened_services, requester
+from archibald_sync.cli.instance import opened_services, record_act, requester
 from archibald_sync.cli.output import echo_json, echo_table, instant, json_option
 from archibald_sync.services.priority import MAX_TTL_S, MAX_WAIT_S
 
@@ -59,7 +59,9 @@ def hold(owner: str | None, reason: str, ttl_s: int, wait_s: int, command: Seque
     """
     with opened_services() as services:
         manager = services.priority
-        with manager.hold(owner or requester(), reason, ttl_s):
+        first = owner or requester()
+        with manager.hold(first, reason, ttl_s) as lease:
+            record_act(services, "priority.take", lease.id, owner=first, reason=reason)
             if wait_s and not manager.wait_until_quiet(wait_s):
                 click.echo("A sync is still giving way; the command begins all the same.", err=True)
             code = _run(command)

@@ -36,6 +36,7 @@ COMMANDS: Mapping[str, Entry] = {
     "priority": Entry("priority", "priority", "Keep the sync away while other work goes first."),
     "token": Entry("accounts", "token", "Print an access token of a user."),
     "user": Entry("accounts", "user", "Manage the users."),
+    "key": Entry("keys", "key", "Manage the API keys of machines."),
     "demo-erp": Entry("demo", "demo_erp", "Run an ERP stand-in for trying things out."),
 }
 

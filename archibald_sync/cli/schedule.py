@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archibald_sync.cli.exits import ExitCode
-from archibald_sync.cli.instance import opened_services, requester, resource_option
+from archibald_sync.cli.instance import audited, opened_services, requester, resource_option
 from archibald_sync.cli.output import instant
 from archibald_sync.domain.models import IntentState
 from archibald_sync.domain.policy import MAX_INTERVAL_MINUTES, MIN_INTERVAL_MINUTES
@@ -32,7 +32,8 @@ def start(resource: str, interval_minutes: int | None) -> None:
     """
     with opened_services() as services:
         interval = interval_minutes or services.settings.sync_interval_minutes
-        intent = services.resources[resource].schedule.start(interval, requester())
+        with audited(services, f"{resource}.start", intervalMinutes=interval):
+            intent = services.resources[resource].schedule.start(interval, requester())
         _require_applied(intent, resource)
         due = services.resources[resource].monitoring.status()["nextRunAt"]
     click.echo(f"Auto-sync of {resource} runs every {interval} minutes, next at {instant(due)}.")
@@ -46,7 +47,7 @@ def stop(resource: str, *, cancel: bool) -> None:
 
     No run begins any more; a run at work may finish, unless --cancel is given.
     """
-    with opened_services() as services:
+    with opened_services() as services, audited(services, f"{resource}.stop", cancel=cancel):
         intent = services.resources[resource].schedule.stop(requester(), cancel=cancel)
     _require_applied(intent, resource)
     click.echo(f"Auto-sync of {resource} is stopped.")

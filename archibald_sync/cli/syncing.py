@@ -14,6 +14,7 @@ from archibald_sync import logs
 from archibald_sync.bootstrap import build_driver
 from archibald_sync.cli.exits import OUTCOMES, ExitCode
 from archibald_sync.cli.instance import (
+    audited,
     has_terminal,
     opened_services,
     requester,
@@ -80,7 +81,8 @@ def run_in_foreground(
         try:
             if driver is not None:
                 driver.start()
-            run_id, is_others = _ask(asked, wish)
+            with audited(services, f"{resource}.run"):
+                run_id, is_others = _ask(asked, wish)
             if is_others:
                 click.echo(f"Run {run_id} is at work already; following it.", err=True)
             _follow(asked, run_id, has_bar=has_terminal() and not no_progress)

@@ -323,9 +323,14 @@ class PriorityLease:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """An account as the services see it; never with its password."""
+    """An account as the services see it; never with its password.
+
+    Tokens carry the ``token_generation`` of their user; those of an earlier one are over.
+    """
 
     id: int
     name: str
     role: Role
     is_disabled: bool
+    token_generation: int = 0
+    created_at: int = 0

@@ -25,14 +25,12 @@ if TYPE_CHECKING:
         PlanKind,
         PriorityLease,
         Progress,
-        Role,
         Rollback,
         RunEnd,
         RunRequest,
         SchedulerState,
         SessionEnd,
         SyncMetrics,
-        User,
     )
     from archibald_sync.domain.normalise import Notation, Value
     from archibald_sync.errors import StorageError
@@ -342,35 +340,6 @@ class PriorityLeases(Protocol):
 
     def held(self) -> list[PriorityLease]:
         """Return the leases in force, the oldest first."""
-
-
-class Accounts(Protocol):
-    """Users and their passwords."""
-
-    def add_user(self, name: str, password_hash: str, role: Role) -> User:
-        """Add a user.
-
-        Raises:
-            InvalidInputError: The name is taken.
-        """
-
-    def user(self, name: str) -> User | None:
-        """Return the user of this name, whatever its case."""
-
-    def user_by_id(self, user_id: int) -> User | None:
-        """Return the user with this id."""
-
-    def password_hash(self, user_id: int) -> str:
-        """Return the argon2 hash of a user's password."""
-
-    def set_password_hash(self, user_id: int, password_hash: str) -> None:
-        """Replace a user's password hash."""
-
-    def disable_user(self, user_id: int) -> None:
-        """Disable a user for good."""
-
-    def users(self) -> list[User]:
-        """Return all users by name."""
 
 
 class Transactions(Protocol):

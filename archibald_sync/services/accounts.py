@@ -1,33 +1,38 @@
-"""Who may do what: users, passwords, roles."""
+"""Who may do what: users, passwords, roles.
+
+Whatever changes what a user may do ends all tokens of that user at once.
+"""
 
 from __future__ import annotations
 
 import re
-import secrets
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
-
-from archibald_sync.domain.models import Role
-from archibald_sync.errors import AuthError, InvalidInputError, NotFoundError
+from archibald_sync.errors import (
+    AuthError,
+    InvalidInputError,
+    LoginThrottledError,
+    NotFoundError,
+    StorageError,
+)
+from archibald_sync.services.passwords import Passwords, generated_password
 
 if TYPE_CHECKING:
-    from archibald_sync.domain.models import User
-    from archibald_sync.domain.ports import Accounts
+    from archibald_sync.domain.access_ports import Accounts
+    from archibald_sync.domain.models import Role, User
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
-_MIN_PASSWORD, _MAX_PASSWORD = 12, 256
+_LAST_ADMIN = "this is the last admin; add another one first"
 
 
 class AccountService:
-    """Adds users and checks their passwords."""
+    """Adds users, checks their passwords and changes what they may do."""
 
-    def __init__(self, accounts: Accounts) -> None:
+    def __init__(self, accounts: Accounts, passwords: Passwords | None = None) -> None:
         """Keep users in ``accounts``."""
         self._accounts = accounts
-        self._hasher = PasswordHasher()
-        self._dummy_hash: str | None = None
+        self._passwords = passwords or Passwords()
 
     def add_user(self, name: str, role: Role, password: str | None = None) -> tuple[User, str]:
         """Add a user; return it with its password, which is generated where none is given.
@@ -38,11 +43,8 @@ class AccountService:
         if not _NAME.fullmatch(name):
             expected = "expected 1 to 64 letters, digits, dots, dashes, underscores or @"
             raise InvalidInputError("name", expected)
-        password = secrets.token_urlsafe(18) if password is None else password
-        if not _MIN_PASSWORD <= len(password) <= _MAX_PASSWORD:
-            expected = f"expected {_MIN_PASSWORD} to {_MAX_PASSWORD} characters"
-            raise InvalidInputError("password", expected)
-        return self._accounts.add_user(name, self._hasher.hash(password), role), password
+        password = generated_password() if password is None else password
+        return self._accounts.add_user(name, self._passwords.hashed(password), role), password
 
     def log_in(self, name: str, password: str) -> User:
         """Return the user whose password this is.
@@ -50,13 +52,16 @@ class AccountService:
         Raises:
             AuthError: Name or password is wrong, or the user is disabled; which of them
                 is not told, and an unknown name takes as long as a wrong password.
+            LoginThrottledError: Too many log in right now.
         """
         user = self._accounts.user(name)
-        known = self._accounts.password_hash(user.id) if user else self._dummy()
-        if not self._fits(known, password) or user is None or user.is_disabled:
+        known = self._accounts.password_hash(user.id) if user else None
+        if not self._passwords.fits(known, password) or user is None or user.is_disabled:
             raise AuthError("name or password is wrong")
-        if self._hasher.check_needs_rehash(known):
-            self._accounts.set_password_hash(user.id, self._hasher.hash(password))
+        if known is not None and self._passwords.is_outdated(known):
+            # It can wait for another login: nobody stays out because a sync commits.
+            with suppress(StorageError, LoginThrottledError):
+                self._accounts.rehash(user.id, known, self._passwords.hashed(password))
         return user
 
     def current_user(self, user_id: int) -> User | None:
@@ -75,30 +80,72 @@ class AccountService:
             raise NotFoundError(f"no enabled user {name!r}; `archibald-sync user list` shows all")
         return user
 
-    def disable_user(self, name: str) -> None:
+    def account(self, name: str) -> User:
+        """Return the user of this name, whether disabled or not.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        user = self._accounts.user(name)
+        if user is None:
+            raise NotFoundError(f"no user {name!r}; `archibald-sync user list` shows all")
+        return user
+
+    def change_password(self, user: User, new: str) -> None:
+        """Give a user, who has proved the old one, another password.
+
+        Raises:
+            InvalidInputError: The new one does not fit.
+        """
+        self._accounts.set_password_hash(user.id, self._passwords.hashed(new, "newPassword"))
+
+    def reset_password(self, name: str, password: str | None = None) -> str:
+        """Give a user another password and return it; it is generated where none is given.
+
+        Raises:
+            NotFoundError: There is no such user.
+            InvalidInputError: The password does not fit.
+        """
+        user = self.account(name)
+        password = generated_password() if password is None else password
+        self._accounts.set_password_hash(user.id, self._passwords.hashed(password))
+        return password
+
+    def set_role(self, name: str, role: Role) -> User:
+        """Give a user another role; nothing happens where it has that role.
+
+        Raises:
+            NotFoundError: There is no such user.
+            InvalidInputError: It is the last enabled admin.
+        """
+        user = self.account(name)
+        if user.role is not role and not self._accounts.set_role(user.id, role):
+            raise InvalidInputError("role", _LAST_ADMIN)
+        return self.account(name)
+
+    def disable_user(self, name: str) -> User:
         """Disable a user.
 
         Raises:
-            NotFoundError: There is no such enabled user.
+            NotFoundError: There is no such user.
             InvalidInputError: It is the last enabled admin.
         """
-        user = self.user(name)
-        admins = [u for u in self._accounts.users() if u.role is Role.ADMIN and not u.is_disabled]
-        if admins == [user]:
-            raise InvalidInputError("name", "this is the last admin; add another one first")
-        self._accounts.disable_user(user.id)
+        user = self.account(name)
+        if not user.is_disabled and not self._accounts.disable_user(user.id):
+            raise InvalidInputError("name", _LAST_ADMIN)
+        return self.account(name)
+
+    def enable_user(self, name: str) -> User:
+        """Let a disabled user in again, with the password of before but no token.
+
+        Raises:
+            NotFoundError: There is no such user.
+        """
+        user = self.account(name)
+        if user.is_disabled:
+            self._accounts.enable_user(user.id)
+        return self.account(name)
 
     def users(self) -> list[User]:
         """Return all users by name."""
         return self._accounts.users()
-
-    def _fits(self, known: str, password: str) -> bool:
-        try:
-            return self._hasher.verify(known, password[: _MAX_PASSWORD + 1])
-        except (VerificationError, InvalidHashError):
-            return False
-
-    def _dummy(self) -> str:
-        if self._dummy_hash is None:
-            self._dummy_hash = self._hasher.hash(secrets.token_urlsafe(18))
-        return self._dummy_hash

@@ -66,21 +66,34 @@ class SqliteAccounts:
             raise NotFoundError(f"no user {user_id}")
         return str(row["passwordHash"])
 
+    def rehash(self, user_id: int, old_hash: str, new_hash: str) -> None:
+        """Hash the same password anew; nothing where it has been changed meanwhile."""
+        self._write("rehash", id=user_id, oldHash=old_hash, newHash=new_hash)
+
     def set_password_hash(self, user_id: int, password_hash: str) -> None:
-        """Replace a user's password hash."""
+        """Give a user another password, and end its tokens."""
         self._write("set_password_hash", id=user_id, passwordHash=password_hash)
 
-    def disable_user(self, user_id: int) -> None:
-        """Disable a user for good."""
-        self._write("disable_user", id=user_id, now=self._clock.now_ms())
+    def set_role(self, user_id: int, role: Role) -> bool:
+        """Give a user another role; return False where no enabled admin would be left."""
+        return self._write("set_role", id=user_id, role=role)
+
+    def disable_user(self, user_id: int) -> bool:
+        """Disable a user; return False where no enabled admin would be left."""
+        return self._write("disable_user", id=user_id, now=self._clock.now_ms())
+
+    def enable_user(self, user_id: int) -> None:
+        """Let a disabled user in again; its old tokens stay ended."""
+        self._write("enable_user", id=user_id)
 
     def users(self) -> list[User]:
         """Return all users by name."""
         return [_user(row) for row in self._database.rows(Q["users"])]
 
-    def _write(self, query: str, **parameters: object) -> None:
+    def _write(self, query: str, **parameters: object) -> bool:
+        """Carry out a statement; return whether it changed anything."""
         with self._database.transaction() as connection:
-            connection.execute(Q[query], parameters)
+            return bool(connection.execute(Q[query], parameters).rowcount)
 
 
 def _user(row: sqlite3.Row) -> User:
@@ -89,4 +102,6 @@ def _user(row: sqlite3.Row) -> User:
         name=row["name"],
         role=Role(row["role"]),
         is_disabled=row["disabledAt"] is not None,
+        token_generation=row["tokenGeneration"],
+        created_at=row["createdAt"],
     )

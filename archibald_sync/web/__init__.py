@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from werkzeug.middleware.proxy_fix import ProxyFix
+
 from archibald_sync.web import (
+    audit,
+    auditing,
     auth,
     catalogue,
     context,
@@ -16,10 +20,12 @@ from archibald_sync.web import (
     docs,
     errors,
     health,
+    keys,
     priority,
     provider,
     security,
     sync,
+    users,
 )
 from archibald_sync.web.openapi import make_api
 
@@ -38,14 +44,23 @@ def init_app(app: Flask, services: Services) -> None:
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.json = provider.OrjsonProvider(app)
     delivery.init_app(app)
+    _trust_proxies(app, services.settings.proxies)
     context.init_app(app, services)
-    security.init_app(app, services.settings.jwt_secret_key)
+    security.init_app(app, services.settings)
+    auditing.init_app(app)
     api = make_api(app)
     for one in services.resources.values():
         name = one.resource.name
         api.register_blueprint(sync.bp, name=name, url_prefix=f"/api/{name}/sync")
     catalogue.init_app(app, api, [one.resource for one in services.resources.values()])
-    for bp in (priority.bp, auth.bp, health.bp):
+    for bp in (priority.bp, auth.bp, users.bp, keys.bp, audit.bp, health.bp):
         api.register_blueprint(bp)
     docs.init_app(app)
     errors.init_app(app)
+
+
+def _trust_proxies(app: Flask, count: int) -> None:
+    """Believe what the last ``count`` proxies say about the client, and nobody else."""
+    if count:
+        # Assigned like this on purpose: it is how Flask has a middleware added.
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count)  # type: ignore[method-assign]  # see above

@@ -8,6 +8,7 @@ from io import TextIOWrapper
 from typing import IO, TYPE_CHECKING, Any
 
 from archibald_sync.domain.resources import FieldType
+from archibald_sync.web.csv_cells import safe_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
 _IN_MEMORY_BYTES = 1024 * 1024
 _CHUNK_BYTES = 64 * 1024
-# What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection).
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _OWN_COLUMNS = ("createdAt", "updatedAt", "deletedAt")
 
 
@@ -48,7 +47,5 @@ def _chunks(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def _cell(value: object, *, is_text: bool) -> object:
-    """Return a value that no spreadsheet calculates: an apostrophe says that it is text."""
-    if is_text and isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
-    return value
+    """Return a value that no spreadsheet calculates; a number may begin with a minus."""
+    return safe_cell(value) if is_text and isinstance(value, str) else value

@@ -20,10 +20,14 @@ if TYPE_CHECKING:
     from archibald_sync.config import Settings
     from archibald_sync.domain.resources import Resource
     from archibald_sync.services.accounts import AccountService
+    from archibald_sync.services.audit import AuditService
     from archibald_sync.services.catalogue import CatalogueService
+    from archibald_sync.services.keys import KeyService
+    from archibald_sync.services.logins import LoginService
     from archibald_sync.services.monitoring import MonitoringService
     from archibald_sync.services.priority import PriorityManager
     from archibald_sync.services.schedule import ScheduleService
+    from archibald_sync.services.tokens import TokenService
 
 EXTENSION = "archibald_sync.web"
 
@@ -56,6 +60,26 @@ class ResourceServices(Protocol):
         """Return whom to ask about the records themselves."""
 
 
+class AccessServices(Protocol):
+    """Who gets in, with what, and what is remembered of it."""
+
+    @property
+    def logins(self) -> LoginService:
+        """Return whom to ask about passwords."""
+
+    @property
+    def tokens(self) -> TokenService:
+        """Return whom to ask about logins that go on."""
+
+    @property
+    def keys(self) -> KeyService:
+        """Return whom to ask about API keys."""
+
+    @property
+    def audit(self) -> AuditService:
+        """Return who remembers what was done."""
+
+
 class Services(Protocol):
     """Everything that the API is built on."""
 
@@ -70,6 +94,10 @@ class Services(Protocol):
     @property
     def accounts(self) -> AccountService:
         """Return whom to ask about users."""
+
+    @property
+    def access(self) -> AccessServices:
+        """Return whom to ask about logins, tokens and keys, and who remembers."""
 
     @property
     def priority(self) -> PriorityManager:

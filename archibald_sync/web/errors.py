@@ -15,6 +15,7 @@ from archibald_sync.errors import (
     AuthError,
     InvalidInputError,
     KeyReusedError,
+    LoginThrottledError,
     NotFoundError,
     RefusedError,
     StorageBusyError,
@@ -43,6 +44,7 @@ def init_app(app: Flask) -> None:
     """Answer every error of ``app`` as a problem."""
     app.register_error_handler(InvalidInputError, _invalid_input)
     app.register_error_handler(AuthError, _unauthorized)
+    app.register_error_handler(LoginThrottledError, _throttled)
     app.register_error_handler(NotFoundError, _not_found)
     app.register_error_handler(SyncInProgressError, _in_progress)
     app.register_error_handler(KeyReusedError, _refused)
@@ -65,6 +67,11 @@ def _invalid(errors: dict[str, list[str]]) -> Response:
 
 def _unauthorized(error: AuthError) -> Response:
     return problem(401, error.code, str(error), headers={"WWW-Authenticate": "Bearer"})
+
+
+def _throttled(error: LoginThrottledError) -> Response:
+    headers = {"Retry-After": str(error.retry_after_s)}
+    return problem(429, error.code, str(error), headers=headers)
 
 
 def _not_found(error: NotFoundError) -> Response:

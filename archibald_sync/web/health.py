@@ -75,13 +75,24 @@ def livez() -> dict[str, str]:
 def readyz() -> ResponseReturnValue:
     """Whether the database can be used and somebody drives each sync."""
     found = {name: _health(one) for name, one in services().resources.items()}
-    is_ready = all(health["isReady"] for health in found.values())
+    access = _access_problems()
+    is_ready = not access and all(health["isReady"] for health in found.values())
+    reasons = [f"{name}: {why}" for name, one in found.items() for why in one["problems"]]
     body = {
         "status": "ready" if is_ready else "unavailable",
-        "reasons": [f"{name}: {why}" for name, one in found.items() for why in one["problems"]],
+        "reasons": [*reasons, *(f"access: {why}" for why in access)],
         "resources": found,
     }
     return body, 200 if is_ready else 503
+
+
+def _access_problems() -> list[str]:
+    """Return what keeps everybody out, if anything does."""
+    try:
+        services().access.tokens.is_live("", None)
+    except StorageError as exc:
+        return [exc.code]
+    return []
 
 
 def _health(one: ResourceServices) -> dict[str, Any]:

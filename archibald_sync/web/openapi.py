@@ -8,7 +8,7 @@ import flask_smorest
 
 from archibald_sync import __version__
 from archibald_sync.web.problems import ProblemSchema
-from archibald_sync.web.security import SECURITY_SCHEME, public
+from archibald_sync.web.security import SECURITY_SCHEMES, public
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -34,7 +34,7 @@ def make_api(app: Flask) -> Api:
     """Return the API of ``app``, to register blueprints with."""
     app.config.update(_CONFIG)
     api = Api(app)
-    scheme = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
-    api.spec.components.security_scheme(SECURITY_SCHEME, scheme)
+    for name, scheme in SECURITY_SCHEMES.items():
+        api.spec.components.security_scheme(name, scheme)
     app.view_functions[_DOCUMENT_ENDPOINT] = public(app.view_functions[_DOCUMENT_ENDPOINT])
     return api

@@ -12,6 +12,7 @@ from archibald_sync.domain.models import Role
 from archibald_sync.errors import NotFoundError
 from archibald_sync.logs import ComponentLogger
 from archibald_sync.services.priority import MAX_TTL_S, MAX_WAIT_S
+from archibald_sync.web.auditing import describe_act
 from archibald_sync.web.blueprint import Blueprint
 from archibald_sync.web.context import request_id, services
 from archibald_sync.web.fields import RequestSchema, WholeNumber, instant
@@ -107,6 +108,7 @@ def take(body: dict[str, Any], headers: dict[str, Any]) -> ResponseReturnValue:
     manager = services().priority
     key = idempotency_key(headers)
     lease = manager.take(body["owner"], body["reason"], body["ttlSeconds"], key)
+    describe_act(lease.id, owner=lease.owner, reason=lease.reason)
     _log_lease("Priority lease taken", lease.id)
     quiet = manager.wait_until_quiet(body["waitSeconds"])
     return _shown(lease, quiet), 201, {"Location": url_for(".show", lease_id=lease.id)}

@@ -1,30 +1,23 @@
-"""Who may ask for what: tokens, roles, and no route without a declared permission.
+"""Who may ask for what: roles, and no route without a declared permission.
 
-A token says only who somebody is; what they may do is read from the database at each
-request, so that a changed or disabled user is one at once.
+A caller shows a token of ours, an API key, or a token of the neighbouring backend. What
+they may do is read at each request, so that whoever is changed or disabled is so at once.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from flask import current_app, request
-from flask_jwt_extended import (
-    JWTManager,
-    create_access_token,
-    decode_token,
-    get_current_user,
-    verify_jwt_in_request,
-)
-from flask_jwt_extended.exceptions import JWTExtendedException, NoAuthorizationError
+from flask import current_app, g, request
 from flask_smorest import Blueprint
-from jwt.exceptions import PyJWTError
 from werkzeug.exceptions import Forbidden
 
+from archibald_sync.domain.access import KEY_MARK, Caller, CallerKind
 from archibald_sync.domain.models import Role
 from archibald_sync.errors import AuthError
+from archibald_sync.web import tokens
 from archibald_sync.web.context import services
+from archibald_sync.web.foreign import ForeignVerifier
 from archibald_sync.web.problems import problem_responses
 
 if TYPE_CHECKING:
@@ -32,45 +25,55 @@ if TYPE_CHECKING:
 
     from flask import Flask
 
-    from archibald_sync.domain.models import User
+    from archibald_sync.config import Settings
 
-ISSUER = AUDIENCE = "archibald-sync"
-ACCESS_TTL_S = 15 * 60
-SECURITY_SCHEME = "bearerAuth"
+SECURITY_SCHEMES = {
+    "bearerAuth": {"type": "http", "scheme": "bearer"},
+    "apiKeyAuth": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
+    "cookieAuth": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": tokens.ACCESS_COOKIE,
+        "description": f"With {tokens.CSRF_HEADER} on everything but GET and HEAD",
+    },
+}
+API_KEY_HEADER = "X-Api-Key"
 
 _PERMISSION = "declared_permission"
+_IN_PERSON = "is_for_persons"
 _PUBLIC = "public"
-_MAX_ID_DIGITS = 18  # SQLite's integers end at 19
+_FOREIGN = "archibald_sync.foreign"
 
 View = TypeVar("View", bound="Callable[..., Any]")
 
 
-def init_app(app: Flask, secret: str) -> None:
-    """Refuse every request of ``app`` that is not permitted; sign tokens with ``secret``."""
-    app.config.update(
-        JWT_SECRET_KEY=secret,
-        JWT_ALGORITHM="HS256",
-        JWT_DECODE_ALGORITHMS=["HS256"],
-        JWT_TOKEN_LOCATION=["headers"],
-        JWT_ENCODE_ISSUER=ISSUER,
-        JWT_DECODE_ISSUER=ISSUER,
-        JWT_ENCODE_AUDIENCE=AUDIENCE,
-        JWT_DECODE_AUDIENCE=AUDIENCE,
-    )
-    manager = JWTManager(app)
-    manager.token_verification_loader(_is_complete)
-    manager.user_lookup_loader(_user_of)
+def init_app(app: Flask, settings: Settings) -> None:
+    """Refuse every request of ``app`` that is not permitted.
+
+    Raises:
+        ConfigError: The public key of the neighbouring backend does not fit.
+    """
+    tokens.init_app(app, settings.jwt_secret_key)
+    foreign = settings.foreign_tokens
+    app.extensions[_FOREIGN] = ForeignVerifier(foreign) if foreign else None
     app.before_request(_authorise)
 
 
-def requires(role: Role) -> Callable[[View], View]:
-    """Permit a view to users of ``role`` and of the roles that include it."""
+def requires(role: Role, *, in_person: bool = False) -> Callable[[View], View]:
+    """Permit a view to callers of ``role`` and of the roles that include it.
+
+    Args:
+        role: What the caller must be.
+        in_person: Whether only a user with a token of ours may, and no machine.
+    """
+    schemes = [name for name in SECURITY_SCHEMES if not (in_person and name == "apiKeyAuth")]
 
     def decorate(view: View) -> View:
         documented: View = Blueprint.doc(
-            security=[{SECURITY_SCHEME: []}], responses=problem_responses(401, 403, 503)
+            security=[{name: []} for name in schemes], responses=problem_responses(401, 403, 503)
         )(view)
         setattr(documented, _PERMISSION, role)
+        setattr(documented, _IN_PERSON, in_person)
         return documented
 
     return decorate
@@ -89,54 +92,67 @@ def declared_permission(view: Callable[..., Any]) -> str | None:
     return declared
 
 
-def current_user() -> User:
-    """Return the user who asks, as the database has it now."""
-    user: User = get_current_user()
-    return user
+def is_for_persons(view: Callable[..., Any]) -> bool:
+    """Return whether only a user with a token of ours may use ``view``."""
+    return bool(getattr(view, _IN_PERSON, False))
 
 
-def issue_token(user: User, ttl_s: float = ACCESS_TTL_S) -> str:
-    """Return an access token of ``user`` for ``ttl_s`` seconds; needs an application context."""
-    token: str = create_access_token(str(user.id), expires_delta=timedelta(seconds=ttl_s))
-    return token
+def current_user() -> Caller:
+    """Return who asks, as the database has it now."""
+    caller: Caller = g.caller
+    return caller
 
 
-def expires_at(token: str) -> int:
-    """Return when a token of ours expires; needs an application context."""
-    seconds: int = decode_token(token)["exp"]
-    return seconds * 1000
+def known_caller() -> Caller | None:
+    """Return who asks; None where nobody has proved who they are."""
+    caller: Caller | None = g.get("caller")
+    return caller
+
+
+def shows_credentials() -> bool:
+    """Return whether this request carries anything that is meant to prove who asks."""
+    headers = request.headers
+    return (
+        "Authorization" in headers
+        or API_KEY_HEADER in headers
+        or tokens.ACCESS_COOKIE in request.cookies
+    )
 
 
 def _authorise() -> None:
     """Let a request through to its view, or refuse it."""
     if request.endpoint is None:
         return  # there is no such route: Flask answers 404 or 405 by itself
-    needed = declared_permission(current_app.view_functions[request.endpoint])
+    view = current_app.view_functions[request.endpoint]
+    needed = declared_permission(view)
     if needed == _PUBLIC:
         return
     if needed is None:
         raise Forbidden("nobody may use this route: it declares no permission")
-    role = _authenticate().role
-    if not role.includes(Role(needed)):
-        raise Forbidden(f"this needs the role {needed}; yours is {role}")
+    g.caller = caller = _authenticate()
+    if not caller.role.includes(Role(needed)):
+        raise Forbidden(f"this needs the role {needed}; yours is {caller.role}")
+    if is_for_persons(view) and caller.kind is not CallerKind.USER:
+        raise Forbidden("this is for users who have logged in")
 
 
-def _authenticate() -> User:
-    try:
-        verify_jwt_in_request()
-    except NoAuthorizationError as exc:
-        raise AuthError("an access token is needed: Authorization: Bearer …") from exc
-    except (JWTExtendedException, PyJWTError) as exc:
-        raise AuthError("the access token is wrong or has expired; log in again") from exc
-    return current_user()
+def _authenticate() -> Caller:
+    key = request.headers.get(API_KEY_HEADER)
+    if key is not None:
+        return _key_caller(key)
+    scheme, _, shown = request.headers.get("Authorization", "").strip().partition(" ")
+    if scheme == "Bearer":
+        shown = shown.strip()
+        if shown.startswith(KEY_MARK):
+            return _key_caller(shown)
+        foreign: ForeignVerifier | None = current_app.extensions[_FOREIGN]
+        if foreign is not None and foreign.is_meant(shown):
+            return foreign.caller(shown)
+    return tokens.token_caller()
 
 
-def _is_complete(_header: dict[str, Any], claims: dict[str, Any]) -> bool:
-    return all(claims.get(name) for name in ("exp", "iat", "jti"))
-
-
-def _user_of(_header: dict[str, Any], claims: dict[str, Any]) -> User | None:
-    identity = claims["sub"]
-    if not identity.isascii() or not identity.isdigit() or len(identity) > _MAX_ID_DIGITS:
-        return None
-    return services().accounts.current_user(int(identity))
+def _key_caller(secret: str) -> Caller:
+    caller = services().access.keys.caller(secret.strip())
+    if caller is None:
+        raise AuthError("the API key is wrong, has expired or was revoked")
+    return caller

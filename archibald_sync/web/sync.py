@@ -14,6 +14,7 @@ from archibald_sync.domain.models import IntentState, PlanKind, Role
 from archibald_sync.errors import NotFoundError, RefusedError, SyncInProgressError
 from archibald_sync.logs import ComponentLogger
 from archibald_sync.web import sync_schemas as schemas
+from archibald_sync.web.auditing import describe_act
 from archibald_sync.web.blueprint import Blueprint
 from archibald_sync.web.context import request_id, services
 from archibald_sync.web.cursor import decoded, encoded
@@ -42,6 +43,7 @@ def _here() -> ResourceServices:
 
 
 def _log_wish(message: str, **values: object) -> None:
+    describe_act(None, **values)
     fields = {"userId": current_user().id, **values, "requestId": request_id()}
     _log.info(message, _here().resource.name, extra=fields)
 

@@ -204,7 +204,7 @@ def test_password_from_standard_input(instance: Instance) -> None:
         (("add", "a b", "--role", "viewer"), None, 2, "name: expected"),
         (("add", "c", "--role", "king"), None, 2, "'king'"),
         (("add", "c", "--role", "viewer", "--password-stdin"), "short\n", 2, "password: expected"),
-        (("disable", "nobody"), None, 1, "no enabled user"),
+        (("disable", "nobody"), None, 1, "no user"),
         (("disable", "admin"), None, 2, "last admin"),
     ],
     ids=["taken", "name", "role", "password", "unknown", "last-admin"],

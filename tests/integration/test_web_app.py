@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from flask import Flask
-from support import World, wait_for
+from support import World, quick_passwords, wait_for
 
 from archibald_sync import web
+from archibald_sync.bootstrap import AccessServices, access_services
 from archibald_sync.config import Settings, load_settings
 from archibald_sync.domain.models import Role, User
 from archibald_sync.domain.resources import PRODUCTS, Resource
@@ -27,7 +28,8 @@ from archibald_sync.services.monitoring import MonitoringService
 from archibald_sync.services.schedule import ScheduleService
 from archibald_sync.storage.accounts import SqliteAccounts
 from archibald_sync.web.problems import PROBLEM_TYPE
-from archibald_sync.web.security import declared_permission, issue_token
+from archibald_sync.web.security import declared_permission
+from archibald_sync.web.tokens import issue_token
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,24 +59,35 @@ class AllServices:
     settings: Settings
     resources: Mapping[str, OneResource]
     accounts: AccountService
+    access: AccessServices
     priority: PriorityManager
 
 
 class Api:
     """The API over the real databases of ``world``, with a user of each role."""
 
-    def __init__(self, world: World, *, answer_wait_s: float = 0.1) -> None:
+    def __init__(
+        self,
+        world: World,
+        *,
+        answer_wait_s: float = 0.1,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         """Build the application; an intent is waited for ``answer_wait_s`` seconds."""
         self.world = world
         self.users = SqliteAccounts(world.database, world.clock)
         schedule = ScheduleService(world.schedule, answer_wait_s=answer_wait_s)
+        accounts = AccountService(self.users, quick_passwords())
+        environ = {"JWT_SECRET_KEY": SECRET, **(settings or {})}
         services = AllServices(
-            load_settings({"JWT_SECRET_KEY": SECRET}, folder=world.folder),
+            load_settings(environ, folder=world.folder),
             {PRODUCTS.name: OneResource(PRODUCTS, schedule, world.monitoring, world.reading)},
-            AccountService(self.users),
+            accounts,
+            access_services(accounts, world.access_database, world.clock),
             world.priority,
         )
         self.accounts = services.accounts
+        self.access = services.access
         self.app = Flask("archibald_sync")
         web.init_app(self.app, services)
         # Every answer here has JSON, which its type does not know.
@@ -142,6 +155,7 @@ def test_every_route_declares_who_may_use_it(api: Api) -> None:
         ("GET", "/api/docs/"),
         ("GET", "/api/docs/files/<path:filename>"),
         ("POST", "/api/auth/login"),
+        ("POST", "/api/auth/refresh"),
     }
 
 
@@ -186,9 +200,13 @@ def test_document_describes_every_route(api: Api) -> None:
             continue
         operation = document["paths"][re.sub("<(?:.*?:)?(.*?)>", r"{\1}", path)][method.lower()]
         needed = declared_permission(api.app.view_functions[endpoint])
-        assert operation["security"] == ([] if needed == "public" else [{"bearerAuth": []}])
+        schemes = {name for one in operation["security"] for name in one}
+        assert ("bearerAuth" in schemes) is (needed != "public")
+        assert schemes <= set(document["components"]["securitySchemes"])
         assert operation["summary"]
-        assert ("403" in operation["responses"]) is (needed != "public")
+        # A refresh is public, but a cookie without its CSRF token is forbidden.
+        is_refusing = needed != "public" or endpoint == "auth.refresh"
+        assert ("403" in operation["responses"]) is is_refusing
 
 
 def test_process_is_alive_whatever_else_happens(api: Api) -> None:
@@ -229,6 +247,18 @@ def test_service_without_database_is_not_ready(api: Api) -> None:
     assert answer.status_code == 503
     assert answer.json["reasons"] == ["products: storage_failed"]
     assert "sqlite" not in answer.text
+
+
+def test_service_that_lets_nobody_in_is_not_ready(world: World) -> None:
+    """/readyz is 503 without the database of logins and keys, and says which it is."""
+    api = Api.with_owner(world)
+    world.access_database.close()
+    world.access_database.path.unlink()
+
+    answer = api.client.get("/readyz")
+
+    assert answer.status_code == 503
+    assert answer.json["reasons"] == ["access: storage_failed"]
 
 
 def test_reads_without_database_ask_to_come_back(api: Api) -> None:

@@ -28,8 +28,10 @@ def api(world: World) -> Api:
 def _claims(api: Api, **changes: Any) -> dict[str, Any]:  # noqa: ANN401
     """Return the claims of a good token, with ``changes``; None leaves a claim out."""
     now = int(time.time())
+    user = api.user(Role.ADMIN)
     good = {
-        "sub": str(api.user(Role.ADMIN).id),
+        "sub": str(user.id),
+        "gen": user.token_generation,
         "iat": now,
         "exp": now + 60,
         "jti": "one",
@@ -59,10 +61,18 @@ def test_login_gives_a_token_that_works(api: Api) -> None:
     answer = api.client.post("/api/auth/login", json={"username": "maria", "password": PASSWORD})
 
     assert answer.status_code == 200
-    assert set(answer.json) == {"accessToken", "tokenType", "expiresAt", "user"}
+    assert set(answer.json) == {
+        "accessToken",
+        "refreshToken",
+        "tokenType",
+        "expiresAt",
+        "refreshExpiresAt",
+        "user",
+    }
     assert answer.json["tokenType"] == "Bearer"
     assert answer.json["user"] == {"name": "maria", "role": "operator"}
-    assert 0 <= answer.json["expiresAt"] / 1000 - before - 900 <= 5
+    assert 0 <= answer.json["expiresAt"] / 1000 - before - 900 <= 60
+    assert 0 <= answer.json["refreshExpiresAt"] / 1000 - before - 43_200 <= 60
     headers = {"Authorization": f"Bearer {answer.json['accessToken']}"}
     me = api.client.get("/api/auth/me", headers=headers)
     assert (me.status_code, me.json) == (200, {"name": "maria", "role": "operator"})
@@ -132,6 +142,12 @@ def test_good_token_is_accepted(api: Api) -> None:
         {"sub": "9" * 40},
         {"sub": "²"},
         {"type": "refresh"},
+        {"gen": None},
+        {"gen": 1},
+        {"gen": -1},
+        {"gen": "0"},
+        {"gen": False},
+        {"fam": "a login that never was"},
     ],
     ids=str,
 )
@@ -152,7 +168,7 @@ def test_token_without_signature_is_refused(api: Api) -> None:
     claims = _claims(api)
     long_secret = SECRET * 2
 
-    assert _answer(api, f"Bearer {jwt.encode(claims, None, algorithm='none')}") == 401
+    assert _answer(api, f"Bearer {jwt.encode(claims, '', algorithm='none')}") == 401
     assert _answer(api, f"Bearer {_signed(claims, long_secret, 'HS512')}") == 401
 
 

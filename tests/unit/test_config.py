@@ -119,3 +119,105 @@ def test_bounds_agree_with_the_policy(tmp_path: Path) -> None:
         environ = {"JWT_SECRET_KEY": SECRET, "ARCHIBALD_SYNC_INTERVAL_MINUTES": str(minutes)}
         with pytest.raises(ConfigError):
             load_settings(environ, folder=tmp_path)
+
+
+FOREIGN = {
+    "JWT_SECRET_KEY": SECRET,
+    "ARCHIBALD_FOREIGN_JWT_ISSUER": "https://shop.example.com",
+    "ARCHIBALD_FOREIGN_JWT_AUDIENCE": "catalogue",
+    "ARCHIBALD_FOREIGN_JWT_SECRET": "y" * 32,
+}
+
+
+def test_foreign_tokens_are_off_by_default(tmp_path: Path) -> None:
+    """Nobody else's tokens count unless an issuer is named."""
+    settings = load_settings({"JWT_SECRET_KEY": SECRET}, folder=tmp_path)
+
+    assert settings.foreign_tokens is None
+    assert settings.proxies == 0
+
+
+def test_foreign_tokens_are_described_without_their_secret(tmp_path: Path) -> None:
+    """What counts is shown, the shared secret is not."""
+    settings = load_settings(
+        {**FOREIGN, "ARCHIBALD_FOREIGN_JWT_ROLES": "sales = viewer, boss=admin"}, folder=tmp_path
+    )
+
+    foreign = settings.foreign_tokens
+    assert foreign is not None
+    assert (foreign.algorithm, foreign.role_claim, foreign.subject_claim) == (
+        "HS256",
+        "role",
+        "sub",
+    )
+    assert foreign.roles == {"sales": "viewer", "boss": "admin"}
+    assert "y" * 32 not in f"{settings!r} {settings.described()}"
+    described = {key: value for key, value, _ in settings.described()}
+    assert described["ARCHIBALD_FOREIGN_JWT_SECRET"] == "********"
+    assert described["ARCHIBALD_FOREIGN_JWT_ROLES"] == "sales=viewer,boss=admin"
+
+
+@pytest.mark.parametrize("word", ["es256", "ES256"])
+def test_public_key_comes_from_its_file(tmp_path: Path, word: str) -> None:
+    """With a public key there is no secret to share, and case does not matter."""
+    (tmp_path / "key.pem").write_text("-----BEGIN PUBLIC KEY-----\nx\n-----END PUBLIC KEY-----\n")
+    environ = {
+        **FOREIGN,
+        "ARCHIBALD_FOREIGN_JWT_ALGORITHM": word,
+        "ARCHIBALD_FOREIGN_JWT_SECRET": "",
+        "ARCHIBALD_FOREIGN_JWT_PUBLIC_KEY_FILE": "key.pem",
+    }
+
+    foreign = load_settings(environ, folder=tmp_path).foreign_tokens
+
+    assert foreign is not None
+    assert foreign.algorithm == "ES256"
+    assert foreign.key.startswith("-----BEGIN PUBLIC KEY-----")
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "words"),
+    [
+        ({"AUDIENCE": ""}, "AUDIENCE", "is missing"),
+        ({"SECRET": ""}, "SECRET", "no secret"),
+        ({"SECRET": "short"}, "SECRET", "too short"),
+        ({"SECRET": SECRET}, "SECRET", "same as JWT_SECRET_KEY"),
+        ({"SECRET": "", "SECRET_FILE": "nowhere"}, "SECRET_FILE", "No such file"),
+        ({"SECRET": "", "SECRET_FILE": "empty"}, "SECRET", "too short"),
+        ({"SECRET": "", "SECRET_FILE": "binary"}, "SECRET_FILE", "not text"),
+        ({"ALGORITHM": "none"}, "ALGORITHM", "write one of"),
+        ({"ALGORITHM": "HS512"}, "ALGORITHM", "write one of"),
+        ({"ALGORITHM": "RS256"}, "PUBLIC_KEY_FILE", "is missing"),
+        ({"ALGORITHM": "RS256", "PUBLIC_KEY_FILE": "nowhere"}, "PUBLIC_KEY_FILE", "No such file"),
+        ({"ALGORITHM": "RS256", "PUBLIC_KEY_FILE": "empty"}, "PUBLIC_KEY_FILE", "no public key"),
+        ({"ROLES": "sales"}, "ROLES", "write pairs"),
+        ({"ROLES": "sales=root"}, "ROLES", "write pairs"),
+        ({"ROLES": "=viewer"}, "ROLES", "write pairs"),
+        ({"ISSUER": "archibald-sync"}, "ISSUER", "ourselves"),
+        ({"ISSUER": ""}, "ISSUER", "is missing"),
+    ],
+    ids=str,
+)
+def test_wrong_foreign_settings_are_faults(
+    tmp_path: Path, changes: dict[str, str], key: str, words: str
+) -> None:
+    """What would let in too many, or nobody, is told before the service starts."""
+    (tmp_path / "empty").write_text("")
+    (tmp_path / "binary").write_bytes(b"\xff" * 40)
+    wrong = {f"ARCHIBALD_FOREIGN_JWT_{name}": value for name, value in changes.items()}
+
+    with pytest.raises(ConfigError) as error:
+        load_settings({**FOREIGN, **wrong}, folder=tmp_path)
+
+    faults = {fault.key: fault.problem + fault.remedy for fault in error.value.faults}
+    assert words in faults[f"ARCHIBALD_FOREIGN_JWT_{key}"]
+    assert SECRET not in str(error.value)
+
+
+def test_empty_secret_file_is_a_fault(tmp_path: Path) -> None:
+    """An empty file is not a missing secret, and even less a secret."""
+    (tmp_path / "instance").mkdir()
+    (tmp_path / "instance" / "jwt_secret_key").write_text("\n")
+
+    with pytest.raises(ConfigError, match="too short"):
+        load_settings({}, folder=tmp_path)

@@ -17,10 +17,32 @@ SELECT * FROM users WHERE id = :id
 -- All users.
 SELECT * FROM users ORDER BY name
 
+-- name: rehash
+-- Hash the same password anew, unless it has been changed meanwhile.
+UPDATE users SET passwordHash = :newHash WHERE id = :id AND passwordHash = :oldHash
+
 -- name: set_password_hash
--- Replace a password hash.
-UPDATE users SET passwordHash = :passwordHash WHERE id = :id
+-- Give a user another password, and end its tokens.
+UPDATE users
+SET passwordHash = :passwordHash, tokenGeneration = tokenGeneration + 1
+WHERE id = :id
+
+-- name: set_role
+-- Give a user another role and end its tokens, unless it is the last enabled admin.
+UPDATE users
+SET role = :role, tokenGeneration = tokenGeneration + 1
+WHERE id = :id
+  AND (:role = 'admin' OR role <> 'admin' OR disabledAt IS NOT NULL OR EXISTS (
+    SELECT 1 FROM users WHERE id <> :id AND role = 'admin' AND disabledAt IS NULL))
 
 -- name: disable_user
--- Disable a user.
-UPDATE users SET disabledAt = COALESCE(disabledAt, :now) WHERE id = :id
+-- Disable a user and end its tokens, unless it is the last enabled admin.
+UPDATE users
+SET disabledAt = COALESCE(disabledAt, :now), tokenGeneration = tokenGeneration + 1
+WHERE id = :id
+  AND (role <> 'admin' OR disabledAt IS NOT NULL OR EXISTS (
+    SELECT 1 FROM users WHERE id <> :id AND role = 'admin' AND disabledAt IS NULL))
+
+-- name: enable_user
+-- Let a disabled user in again; its old tokens stay ended.
+UPDATE users SET disabledAt = NULL, tokenGeneration = tokenGeneration + 1 WHERE id = :id

@@ -1,0 +1,88 @@
+"""The audit log: what was done, by whom. Triggers keep it from being changed."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from archibald_sync.domain.access import Act, AuditEntry, AuditOutcome, CallerKind
+from archibald_sync.storage.queries import load_queries
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from archibald_sync.clock import Clock
+    from archibald_sync.domain.access import AuditFilter
+    from archibald_sync.storage.connection import Database
+
+Q = load_queries("audit")
+
+
+class SqliteAuditLog:
+    """The audit log of this instance."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        """Keep the log in ``database``."""
+        self._database = database
+        self._clock = clock
+
+    def append(self, act: Act) -> None:
+        """Write an act down."""
+        written = {
+            "at": self._clock.now_ms(),
+            "actor": act.actor,
+            "actorKind": act.kind,
+            "action": act.action,
+            "target": act.target,
+            "outcome": act.outcome,
+            "detail": _json(act),
+            "address": act.address,
+            "requestId": act.request_id,
+        }
+        with self._database.transaction() as connection:
+            connection.execute(Q["append"], written)
+
+    def has_recent(self, act: Act, since_at: int) -> bool:
+        """Return whether the same refusal of the same caller stands there since an instant."""
+        wanted = {
+            "action": act.action,
+            "actor": act.actor,
+            "address": act.address,
+            "detail": _json(act),
+            "since": since_at,
+        }
+        return self._database.row(Q["has_recent"], wanted) is not None
+
+    def entries(
+        self, wanted: AuditFilter, limit: int, before_id: int | None = None
+    ) -> list[AuditEntry]:
+        """Return entries older than the entry ``before_id``, the newest first."""
+        parameters = {
+            "beforeId": before_id,
+            "actor": wanted.actor,
+            "action": wanted.action,
+            "target": wanted.target,
+            "outcome": wanted.outcome,
+            "since": wanted.since_at,
+            "until": wanted.until_at,
+            "limit": limit,
+        }
+        return [_entry(row) for row in self._database.rows(Q["entries"], parameters)]
+
+
+def _json(act: Act) -> str | None:
+    return json.dumps(act.detail, ensure_ascii=False) if act.detail else None
+
+
+def _entry(row: sqlite3.Row) -> AuditEntry:
+    act = Act(
+        action=row["action"],
+        outcome=AuditOutcome(row["outcome"]),
+        actor=row["actor"],
+        kind=CallerKind(row["actorKind"]) if row["actorKind"] else None,
+        target=row["target"],
+        detail=json.loads(row["detail"]) if row["detail"] else None,
+        address=row["address"],
+        request_id=row["requestId"],
+    )
+    return AuditEntry(row["id"], row["at"], act)

@@ -1,0 +1,24 @@
+-- name: append
+-- Write an act down.
+INSERT INTO audit_log (at, actor, actorKind, action, target, outcome, detail, address, requestId)
+VALUES (:at, :actor, :actorKind, :action, :target, :outcome, :detail, :address, :requestId)
+
+-- name: has_recent
+-- Whether the same refusal of the same caller stands there since an instant.
+SELECT 1 FROM audit_log
+WHERE outcome = 'refused' AND action = :action AND at >= :since
+  AND actor IS :actor AND address IS :address AND detail IS :detail
+LIMIT 1
+
+-- name: entries
+-- A page of the log, the newest first.
+SELECT * FROM audit_log
+WHERE (:beforeId IS NULL OR id < :beforeId)
+  AND (:actor IS NULL OR actor = :actor)
+  AND (:action IS NULL OR action = :action)
+  AND (:target IS NULL OR target = :target)
+  AND (:outcome IS NULL OR outcome = :outcome)
+  AND (:since IS NULL OR at >= :since)
+  AND (:until IS NULL OR at < :until)
+ORDER BY id DESC
+LIMIT :limit

@@ -1,0 +1,92 @@
+"""Every act that comes over HTTP goes into the audit log, without a view having to ask.
+
+An act is a request that changes something: any method but GET and HEAD. Beside it stand
+the refusals: a wrong password or token, a role that does not suffice.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from flask import current_app, g, request
+
+from archibald_sync.domain.access import Act, AuditOutcome
+from archibald_sync.errors import StorageError
+from archibald_sync.logs import ComponentLogger
+from archibald_sync.web.context import request_id, services
+from archibald_sync.web.security import declared_permission, known_caller, shows_credentials
+
+if TYPE_CHECKING:
+    from flask import Flask, Response
+
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+_REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS})
+_AUTHENTICATE = "authenticate"
+_MAX_TEXT = 200
+_log = ComponentLogger("Audit")
+
+
+def init_app(app: Flask) -> None:
+    """Write down what the requests of ``app`` do."""
+    app.after_request(_record)
+
+
+def describe_act(target: str | None = None, **detail: object) -> None:
+    """Say what this request is about, for the audit log: never a secret.
+
+    Args:
+        target: Whom or what it changes; else the variable parts of the path.
+        detail: What else is worth knowing years later.
+    """
+    if target is not None:
+        g.audit_target = target
+    g.setdefault("audit_detail", {}).update(detail)
+
+
+def _record(response: Response) -> Response:
+    act, is_repeated = _act(response.status_code)
+    if act is None:
+        return response
+    audit = services().access.audit
+    try:
+        (audit.record_refusal if is_repeated else audit.record)(act)
+    except StorageError as exc:
+        # It has happened and cannot be taken back: the log at least must have it.
+        fields = {"action": act.action, "actor": act.actor, "target": act.target}
+        detail = {**fields, "outcome": act.outcome, "code": exc.code, "requestId": act.request_id}
+        _log.error("The audit log could not be written", extra=detail)  # a known error
+    return response
+
+
+def _act(status: int) -> tuple[Act | None, bool]:
+    """Return what to write down, if anything, and whether it is written once a minute only."""
+    endpoint = request.endpoint
+    if endpoint is None or declared_permission(current_app.view_functions[endpoint]) is None:
+        return None, False
+    if status not in _REFUSALS:
+        outcome = AuditOutcome.DONE if status < HTTPStatus.BAD_REQUEST else AuditOutcome.FAILED
+        return (None if request.method in _READS else _made(endpoint, outcome)), False
+    if known_caller() is None and endpoint != "auth.login":
+        if not shows_credentials() and endpoint != "auth.refresh":
+            return None, False  # somebody who only forgot the token
+        return _made(_AUTHENTICATE, AuditOutcome.REFUSED, target=endpoint), True
+    # Each wrong password counts; that somebody is still waiting does not.
+    is_wrong_password = endpoint == "auth.login" and status == HTTPStatus.UNAUTHORIZED
+    return _made(endpoint, AuditOutcome.REFUSED), not is_wrong_password
+
+
+def _made(action: str, outcome: AuditOutcome, target: str | None = None) -> Act:
+    caller = known_caller()
+    path = "/".join(str(value) for value in (request.view_args or {}).values())
+    target = target or g.get("audit_target") or path
+    return Act(
+        action=action,
+        outcome=outcome,
+        actor=caller.name if caller else None,
+        kind=caller.kind if caller else None,
+        target=target[:_MAX_TEXT] or None,
+        detail=g.get("audit_detail") or None,
+        address=request.remote_addr,
+        request_id=request_id(),
+    )

@@ -1,0 +1,120 @@
+"""What the tests of access share: tokens of every kind, good and bad."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import jwt
+from integration.test_web_app import SECRET, Api
+
+from archibald_sync.domain.models import Role
+from archibald_sync.web.security import declared_permission, is_for_persons
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from archibald_sync.domain.models import User
+
+PASSWORD = "correct horse battery"
+FOREIGN_SECRET = "the neighbour's secret, long enough for HS256"
+FOREIGN = {
+    "ARCHIBALD_FOREIGN_JWT_ISSUER": "https://shop.example.com",
+    "ARCHIBALD_FOREIGN_JWT_AUDIENCE": "catalogue",
+    "ARCHIBALD_FOREIGN_JWT_SECRET": FOREIGN_SECRET,
+    "ARCHIBALD_FOREIGN_JWT_ROLES": "sales=viewer,office=operator,boss=admin",
+}
+
+
+@dataclass(frozen=True)
+class Route:
+    """One method of one route, with a path that can be asked for."""
+
+    method: str
+    path: str
+    rule: str
+    endpoint: str
+    permission: str | None
+    is_for_persons: bool
+
+
+def routes(api: Api) -> list[Route]:
+    """Return every method of every route of ours, by walking the URL map."""
+    return [
+        Route(
+            method,
+            re.sub(r"<[^>]+>", "1", rule.rule),
+            re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule),
+            rule.endpoint,
+            declared_permission(api.app.view_functions[rule.endpoint]),
+            is_for_persons(api.app.view_functions[rule.endpoint]),
+        )
+        for rule in api.app.url_map.iter_rules()
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
+        if rule.endpoint != "static"
+    ]
+
+
+def claims_of(user: User, **changes: object) -> dict[str, Any]:
+    """Return the claims of a good token of ``user``, with ``changes``; None leaves one out."""
+    now = int(time.time())
+    good = {
+        "sub": str(user.id),
+        "gen": user.token_generation,
+        "iat": now,
+        "exp": now + 600,
+        "jti": "one",
+        "iss": "archibald-sync",
+        "aud": "archibald-sync",
+        "type": "access",
+    }
+    return {key: value for key, value in {**good, **changes}.items() if value is not None}
+
+
+def foreign_claims(**changes: object) -> dict[str, Any]:
+    """Return the claims of a good token of the neighbour; None leaves one out."""
+    now = int(time.time())
+    good = {
+        "sub": "maria",
+        "role": "sales",
+        "iat": now,
+        "exp": now + 600,
+        "jti": "one",
+        "iss": FOREIGN["ARCHIBALD_FOREIGN_JWT_ISSUER"],
+        "aud": FOREIGN["ARCHIBALD_FOREIGN_JWT_AUDIENCE"],
+    }
+    return {key: value for key, value in {**good, **changes}.items() if value is not None}
+
+
+def signed(claims: dict[str, Any], secret: Any = SECRET, algorithm: str = "HS256") -> str:  # noqa: ANN401  # a secret or a private key
+    """Return a token."""
+    return jwt.encode(claims, secret, algorithm=algorithm)
+
+
+def bearer(token: str) -> dict[str, str]:
+    """Return the header that carries ``token``."""
+    return {"Authorization": f"Bearer {token}"}
+
+
+def key_of(api: Api, role: Role, owner: User | None = None) -> tuple[int, str]:
+    """Return id and secret of a new key of ``role``."""
+    owner = owner or api.user(Role.ADMIN)
+    key, secret = api.access.keys.add(f"key-of-{owner.name}", role, owner)
+    return key.id, secret
+
+
+def login(api: Api, name: str, password: str = PASSWORD, **more: object) -> Any:  # noqa: ANN401  # a test answer
+    """Log in over HTTP and return the answer."""
+    body = {"username": name, "password": password, **more}
+    return api.client.post("/api/auth/login", json=body)
+
+
+def logged_in(api: Api, role: Role = Role.VIEWER, name: str = "maria") -> Mapping[str, Any]:
+    """Add a user, log in and return the body of the answer."""
+    api.accounts.add_user(name, role, PASSWORD)
+    answer = login(api, name)
+    assert answer.status_code == 200, answer.text
+    body: Mapping[str, Any] = answer.json
+    return body
