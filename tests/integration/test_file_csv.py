@@ -185,6 +185,14 @@ def test_bytes_that_are_no_characters_are_named(tmp_path: Path) -> None:
     assert len(read(source_of(tmp_path, content, encoding="cp1252"))) == 1
 
 
+def test_a_byte_order_mark_counts_at_the_start_alone(tmp_path: Path) -> None:
+    """A mark is no part of the first header; anywhere else it is a character, and kept."""
+    content = "ID ARTICOLO;NOME ARTICOLO\n\ufeff1;a\n".encode("utf-8-sig")
+    fields = {"id": "ID ARTICOLO", "name": "NOME ARTICOLO"}
+
+    assert delivered(read(source_of(tmp_path, content, fields=fields))) == [("\ufeff1", "a")]
+
+
 def test_another_encoding_reads_an_unchanged_file_anew(tmp_path: Path) -> None:
     """A setting that makes other values of the same bytes is no short-cut."""
     content = "ID ARTICOLO;NOME ARTICOLO\n1;caffè\n".encode()

@@ -74,3 +74,18 @@ def test_a_bad_file_changes_nothing(erp: DemoErp, tmp_path: Path, kind: str, fau
     assert world.run().outcome is RunOutcome.COMPLETED
     assert counts(world) == (2, len(revision.updated), 0)
     world.close()
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_an_unchanged_file_is_a_short_cut(erp: DemoErp, tmp_path: Path, kind: str) -> None:
+    """A run that finds the file of the last extract reads no row; a changed file is read."""
+    world = world_of(erp, tmp_path, kind)
+
+    for _ in range(2):
+        assert world.run().outcome is RunOutcome.COMPLETED
+    erp.revise(updated=1)
+    world.run()
+
+    assert [bool(one["isShortcut"]) for one in world.sessions()] == [False, True, False]
+    assert counts(world) == (0, 1, 0)
+    world.close()

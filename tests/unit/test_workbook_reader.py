@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import re
+import struct
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -139,6 +140,7 @@ def changed(content: bytes, name: str, body: bytes, method: int = zipfile.ZIP_DE
 
 
 SIMPLE = workbook([["A", "B"], ["k", 1]])
+(SIMPLE_DIRECTORY,) = struct.unpack("<I", SIMPLE[-6:-2])
 SHEET, BOOK = "xl/worksheets/sheet1.xml", "xl/workbook.xml"
 
 
@@ -153,9 +155,23 @@ SHEET, BOOK = "xl/worksheets/sheet1.xml", "xl/workbook.xml"
         (changed(SIMPLE, SHEET, bytes(5 * MIB)), "source_zip_bomb"),
         (changed(SIMPLE, SHEET, b"x", zipfile.ZIP_LZMA), "source_zip"),
         (re.sub(rb"(PK\x01\x02.{4}).", b"\\1\x01", SIMPLE, flags=re.DOTALL), "source_zip"),
+        (re.sub(rb"(PK\x01\x02..)..", rb"\1cc", SIMPLE, flags=re.DOTALL), "source_zip"),
+        (SIMPLE[:-6] + struct.pack("<IH", SIMPLE_DIRECTORY + 500, 0), "source_zip"),
         (SIMPLE.replace(BOOK.encode(), b"xl/workbook.xmk"), "source_not_xlsx"),
     ],
-    ids=["text", "ole", "cut", "book", "sheet", "bomb", "lzma", "encrypted", "other"],
+    ids=[
+        "text",
+        "ole",
+        "cut",
+        "book",
+        "sheet",
+        "bomb",
+        "lzma",
+        "encrypted",
+        "version",
+        "offset",
+        "other",
+    ],
 )
 def test_archives_that_are_refused(tmp_path: Path, content: bytes, code: str) -> None:
     """Whatever is no sound workbook is refused with its own code."""
@@ -171,6 +187,19 @@ def test_a_part_may_be_stored_as_it_is(tmp_path: Path) -> None:
         sheet = archive.read(SHEET)
 
     assert len(rows_of(tmp_path, changed(SIMPLE, SHEET, sheet, zipfile.ZIP_STORED))) == 2
+
+
+def test_a_digit_that_fell_over_is_seen(tmp_path: Path) -> None:
+    """Damage that leaves a sheet readable is found by its checksum."""
+    with zipfile.ZipFile(io.BytesIO(SIMPLE)) as archive:
+        sheet = archive.read(SHEET)
+    assert sheet.count(b"<v>1</v>") == 2
+    damaged = changed(SIMPLE, SHEET, sheet, zipfile.ZIP_STORED).replace(b"<v>1</v>", b"<v>0</v>")
+
+    with pytest.raises(SourceFormatError) as error:
+        rows_of(tmp_path, damaged)
+
+    assert error.value.code == "source_zip"
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,10 @@ def _directory(file: IO[bytes]) -> list[zipfile.ZipInfo]:
     try:
         with zipfile.ZipFile(file) as archive:
             parts = archive.infolist()
-    except (zipfile.BadZipFile, struct.error, ValueError, OverflowError) as exc:
+    except NotImplementedError as exc:
+        message = "the workbook is packed in an unknown way; save it anew"
+        raise SourceFormatError(message, code="source_zip") from exc
+    except (zipfile.BadZipFile, struct.error, ValueError, OverflowError, OSError) as exc:
         if start == b"PK\x03\x04":
             message = "the workbook breaks off, or its directory is damaged"
             raise TransientSourceError(message, code="source_cut") from exc
@@ -150,9 +153,10 @@ def _inflated(file: IO[bytes], part: zipfile.ZipInfo) -> Iterator[bytes]:
     ):
         message = f"{part.filename} of the workbook is packed in an unknown way; save it anew"
         raise SourceFormatError(message, code="source_zip")
-    file.seek(part.header_offset)
+    # Where the directory lies about its own place, parts seem to lie before the start.
+    file.seek(max(part.header_offset, 0))
     header = file.read(_LOCAL_HEADER_BYTES)
-    if len(header) < _LOCAL_HEADER_BYTES:
+    if part.header_offset < 0 or len(header) < _LOCAL_HEADER_BYTES:
         raise SourceFormatError("a part of the workbook is missing", code="source_zip")
     file.seek(sum(struct.unpack("<HH", header[26:30])), 1)
     left = part.compress_size
