@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Q = load_queries("audit")
 
+_NEWEST = 2**63 - 1  # the greatest integer of SQLite
+
 
 class SqliteAuditLog:
     """The audit log of this instance."""
@@ -58,7 +60,8 @@ class SqliteAuditLog:
     ) -> list[AuditEntry]:
         """Return entries older than the entry ``before_id``, the newest first."""
         parameters = {
-            "beforeId": before_id,
+            # Not "NULL or less": that would read the log from its end for every page.
+            "beforeId": _NEWEST if before_id is None else before_id,
             "actor": wanted.actor,
             "action": wanted.action,
             "target": wanted.target,

@@ -175,6 +175,18 @@ def _declared(api: Api) -> dict[tuple[str, str], set[int]]:
     }
 
 
+def test_declarations_are_not_too_generous(api: Api) -> None:
+    """What concerns access is for admins, what changes something at least for operators."""
+    for route in routes(api):
+        if route.permission == "public" or route.rule.startswith("/api/auth/"):
+            continue
+        least = Role.VIEWER if route.method == "GET" else Role.OPERATOR
+        if route.rule.startswith(("/api/users", "/api/keys", "/api/audit")):
+            least = Role.ADMIN
+
+        assert Role(str(route.permission)).includes(least), route
+
+
 @pytest.mark.parametrize("shown", NOBODY)
 def test_nobody_gets_in(api: Api, shown: str) -> None:
     """On every route that is not public the answer is 401, whatever the way to have no right."""

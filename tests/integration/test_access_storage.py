@@ -14,6 +14,7 @@ from support import SteppedClock
 from archibald_sync.clock import SystemClock
 from archibald_sync.domain.models import Role, User
 from archibald_sync.domain.resources import PRODUCTS
+from archibald_sync.storage import audit
 from archibald_sync.storage.accounts import SqliteAccounts
 from archibald_sync.storage.connection import Database
 from archibald_sync.storage.migrate import migrate
@@ -217,3 +218,22 @@ def test_login_is_live_until_it_ends(access: Database) -> None:
     assert not families.is_live("token", "login")
     assert not families.rotate("login", "t", "next", expires_at=2**53)
     assert families.began_at("login") is None
+
+
+def test_each_page_of_the_log_begins_where_the_last_one_ended(access: Database) -> None:
+    """Reading a page costs the same at any depth: the export of a long log is not quadratic."""
+    names = ("actor", "action", "target", "outcome", "since", "until")
+    parameters = {**dict.fromkeys(names), "beforeId": 5, "limit": 1}
+
+    plan = access.rows(f"EXPLAIN QUERY PLAN {audit.Q['entries']}", parameters)
+
+    assert "USING INTEGER PRIMARY KEY (rowid<?)" in str([tuple(row) for row in plan])
+
+
+@pytest.mark.parametrize("family", ["main", "access", "priority"])
+def test_no_two_steps_have_one_number(family: str) -> None:
+    """Two branches that chose the same number would else lose one of the two in silence."""
+    folder = resources.files("archibald_sync.storage.migrations").joinpath(family)
+    numbers = [entry.name[:4] for entry in folder.iterdir() if entry.name.endswith(".sql")]
+
+    assert len(numbers) == len(set(numbers)) > 0

@@ -13,7 +13,7 @@ LIMIT 1
 -- name: entries
 -- A page of the log, the newest first.
 SELECT * FROM audit_log
-WHERE (:beforeId IS NULL OR id < :beforeId)
+WHERE id < :beforeId
   AND (:actor IS NULL OR actor = :actor)
   AND (:action IS NULL OR action = :action)
   AND (:target IS NULL OR target = :target)
