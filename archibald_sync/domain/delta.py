@@ -84,9 +84,9 @@ class Plan:
     ``missing`` rows are row numbers; ``deleted`` is the part of the missing that has
     now been missing often enough; ``reappeared`` are active rows missed before.
     ``written`` is what created and updated records add to the coverage; ``coverage``
-    is known once the catalogue was asked for the rest, and so are the ``renames``: for
-    created records that only got another key, the old key by the new one; and samples of
-    the ``oscillations``. ``validator`` is what the source gave for the next time.
+    is known once the catalogue was asked for the rest, and so are the ``renames`` (of
+    created records that only got another key, the old one by the new one) and samples of
+    the ``oscillations``. ``validator`` is for the source, the next time.
     """
 
     fields: tuple[str, ...]

@@ -124,11 +124,16 @@ class SqliteCatalogue:
         records, an edit by somebody else, an attempt that went wrong since.
         """
         row = self._database.row(
-            "SELECT validator FROM catalogue_state "
-            "WHERE resource = :resource AND mappingVersion = :mappingVersion",
+            "SELECT validator FROM catalogue_state WHERE resource = :resource "
+            "AND mappingVersion = :mappingVersion AND validator IS NOT NULL",
             {"resource": self._resource.name, "mappingVersion": mapping_version},
         )
-        return row["validator"] if row else None
+        if row is None:
+            return None
+        kept = json.loads(row["validator"])
+        # A greater number than there was then: somebody else has added a row.
+        is_ours = kept["newestRow"] == self._newest(self._resource.name)
+        return str(kept["value"]) if is_ours else None
 
     def has_changes_since(self, change_id: int) -> bool:
         """Return whether the log still holds every change after ``change_id``.
@@ -161,8 +166,11 @@ class SqliteCatalogue:
 
     def newest_change(self) -> int:
         """Return the id of the newest change, 0 where there is none; ids are never reused."""
+        return self._newest(self._resource.change_table)
+
+    def _newest(self, table: str) -> int:
         query = "SELECT seq FROM sqlite_sequence WHERE name = :name"
-        row = self._database.row(query, {"name": self._resource.change_table})
+        row = self._database.row(query, {"name": table})
         return row[0] if row else 0
 
     def updates_since(self, change_id: int, limit: int) -> dict[tuple[str, str], Value]:
@@ -236,10 +244,12 @@ class SqliteCatalogue:
     def _keep_state(
         self, connection: sqlite3.Connection, coverage: Coverage | None, validator: str | None
     ) -> None:
+        newest = self._newest(self._resource.name)
+        said = None if validator is None else {"value": validator, "newestRow": newest}
         state = {
             "resource": self._resource.name,
             "coverage": None if coverage is None else json.dumps(asdict(coverage)),
-            "validator": validator,
+            "validator": None if said is None else json.dumps(said),
         }
         connection.execute(
             "UPDATE catalogue_state SET coverage = :coverage, validator = :validator "
