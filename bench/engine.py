@@ -28,7 +28,7 @@ from archibald_sync.storage.migrate import migrate
 from archibald_sync.storage.spool import FileSpool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from contextlib import AbstractContextManager
 
     import msgspec
@@ -64,7 +64,7 @@ class PayloadSource:
         self.notation = self._mapping.notation
         self.mapping_version = self._mapping.version
 
-    def pages(self, control: Control, validator: str | None = None) -> Iterator[Page]:
+    def pages(self, control: Control, validator: str | None = None) -> Generator[Page, None, None]:
         """Read all pages."""
         extract = JsonExtract(self._mapping, Conditional(), "bench", 1_000_000, validator)
         for body in self._payload.pages():

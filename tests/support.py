@@ -42,7 +42,7 @@ from archibald_sync.storage.search_index import SqliteSearchIndex
 from archibald_sync.storage.spool import FileSpool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from archibald_sync.clock import Clock
@@ -89,7 +89,7 @@ class FakeSource:
         self.declared_total: int | None = None
         self.validator: str | None = None
 
-    def pages(self, control: Control, validator: str | None = None) -> Iterator[Page]:
+    def pages(self, control: Control, validator: str | None = None) -> Generator[Page, None, None]:
         """Read one extract, unless ``validator`` is still the one to show."""
         self.extracts += 1
         if validator is not None and validator == self.validator:

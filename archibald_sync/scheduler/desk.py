@@ -59,6 +59,7 @@ class OwnerDesk:
         self._submit = submit
         self._lock = threading.RLock()
         self._active: tuple[Claim, RunControl] | None = None
+        self._is_open = False
         self._log = ComponentLogger(driven.resource.component)
         self._boot_log = ComponentLogger("Boot")
 
@@ -67,6 +68,16 @@ class OwnerDesk:
         """Return the control of the run at work in this process, if any."""
         active = self._active
         return active[1] if active else None
+
+    def open(self) -> None:
+        """Take on what is due and asked for, from now on."""
+        with self._lock:
+            self._is_open = True
+
+    def close(self) -> None:
+        """Take on nothing any more; return when nothing is being taken on."""
+        with self._lock:
+            self._is_open = False
 
     def take_over(self, epoch: int) -> None:
         """Put in order what the former owner left behind, and do what it was still asked for."""
@@ -122,7 +133,8 @@ class OwnerDesk:
         """Carry out what was asked and not answered yet, in the order it was asked."""
         now = self._driven.clock.now_ms()
         with self._lock:
-            for intent in self._driven.schedule.pending_intents():
+            wishes = self._driven.schedule.pending_intents() if self._is_open else []
+            for intent in wishes:
                 if intent.expires_at is not None and intent.expires_at < now:
                     self._answer(intent, IntentState.EXPIRED, {}, epoch)
                 else:
@@ -200,7 +212,7 @@ class OwnerDesk:
         """Claim the run that is due, if one still is when nothing is being carried out."""
         with self._lock:
             state, now = self._state(), self._driven.clock.now_ms()
-            if state.next_due_at is None or state.next_due_at > now:
+            if not self._is_open or state.next_due_at is None or state.next_due_at > now:
                 return None
             is_late = now - state.next_due_at > _CATCH_UP_AFTER_MS
             trigger = Trigger.CATCH_UP if is_late else Trigger.SCHEDULE

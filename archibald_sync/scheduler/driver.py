@@ -133,6 +133,7 @@ class Driver:
             return
         self._record_boot = record_boot
         self._stopping.clear()
+        self._desk.open()
         self._scheduler = scheduler = self._make_scheduler()
         now = _instant(self._driven.clock.now_ms())
         every_tick, every_renewal = self._triggers()
@@ -157,7 +158,9 @@ class Driver:
 
         A run at work ends at its next checkpoint; its session becomes interrupted.
         """
-        scheduler, self._scheduler = self._scheduler, None
+        # APScheduler waits for its jobs with its locks held: none of ours may want them.
+        with self._installing:
+            scheduler, self._scheduler = self._scheduler, None
         if scheduler is None:
             return
         self._stopping.set()
@@ -286,10 +289,11 @@ class Driver:
 
     def _submit(self, claim: Claim, control: RunControl) -> None:
         # None while stopping, which ends what was claimed and not begun.
-        if (scheduler := self._scheduler) is not None:
-            scheduler.add_job(
-                self._work, args=(claim, control), id=f"run:{claim.run_id}", name=claim.run_id
-            )
+        with self._installing:
+            if (scheduler := self._scheduler) is not None:
+                scheduler.add_job(
+                    self._work, args=(claim, control), id=f"run:{claim.run_id}", name=claim.run_id
+                )
 
     def _work(self, claim: Claim, control: RunControl) -> None:
         self._done(_Task.WORK, lambda: self._desk.work(claim, control))
@@ -333,9 +337,10 @@ class Driver:
 
         A worker may have requests to answer for seconds yet; others can drive meanwhile.
         """
+        self._desk.close()
         pause = threading.Event()
         while self._desk.active_control is not None:
-            self._stop_active()  # again: it may have begun this moment
+            self._stop_active()
             pause.wait(_SUPERVISE_S)
         self._release()
 
@@ -365,15 +370,15 @@ class Driver:
     def _follow_clock(self, step_ms: int) -> None:
         """Plan all jobs anew after a step of the wall clock."""
         self._log.warning("Wall clock stepped by %d ms", step_ms, extra={"stepMs": step_ms})
-        epoch, scheduler = self._epoch, self._scheduler
+        epoch = self._epoch
         if epoch is not None:
             self._done(_Task.FOLLOW_CLOCK, lambda: self._desk.shift_due_time(step_ms, epoch))
-        if scheduler is not None:
-            every_tick, every_renewal = self._triggers()
-            with suppress(JobLookupError):  # it is being shut down
+        every_tick, every_renewal = self._triggers()
+        with self._installing:
+            if (scheduler := self._scheduler) is not None:
                 scheduler.reschedule_job(_TICK, trigger=every_tick)
                 scheduler.reschedule_job(_RENEW, trigger=every_renewal)
-        self._installed = None
+            self._installed = None
         if epoch is not None:
             self._done(_Task.FOLLOW_CLOCK, self._install_interval_job)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING
@@ -16,10 +17,10 @@ from archibald_sync.services.findings import examined
 from archibald_sync.services.outcomes import extract_coverage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from archibald_sync.domain.guards import Objection
-    from archibald_sync.domain.models import Claim
+    from archibald_sync.domain.models import Claim, Page
     from archibald_sync.domain.policy import GuardPolicy
     from archibald_sync.domain.ports import (
         Catalogue,
@@ -100,10 +101,20 @@ def make_plan(
         SourceError: The source did not deliver a complete extract.
         RunStopped: The run must end now.
     """
-    source, catalogue = mirror.source, mirror.catalogue
     control.checkpoint()
+    # Whatever ends the work ends the reading, and not only when somebody tidies up.
+    with closing(mirror.source.pages(control, validator)) as pages:
+        return _plan_of(mirror, control, report, pages)
+
+
+def _plan_of(
+    mirror: Mirror,
+    control: RunControl,
+    report: Callable[[Progress], None],
+    pages: Iterator[Page],
+) -> Plan:
+    source, catalogue = mirror.source, mirror.catalogue
     # The first page before the snapshot: where nothing changed, none is needed.
-    pages = source.pages(control, validator)
     first = list(islice(pages, 1))
     snapshot = catalogue.snapshot(source.mapping_version)
     planner = DeltaPlanner(

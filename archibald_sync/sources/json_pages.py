@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from archibald_sync.sources.page_fetcher import PageFetcher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable
 
     from archibald_sync.domain.models import Page
     from archibald_sync.domain.ports import Control
@@ -34,7 +34,7 @@ class Walk:
 
 def read_pages(
     walk: Walk, http: HttpSettings, concurrency: int, extract: JsonExtract, control: Control
-) -> Iterator[Page]:
+) -> Generator[Page, None, None]:
     """Read one complete extract, page by page.
 
     Raises:

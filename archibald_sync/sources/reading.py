@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,8 +28,7 @@ def describe_first_page(source: Source) -> str:
     Raises:
         SourceError: The source does not answer as it should.
     """
-    pages = source.pages(Unstoppable())
-    page = next(pages)
-    pages.close()  # type: ignore[attr-defined]  # a generator
+    with closing(source.pages(Unstoppable())) as pages:
+        page = next(pages)
     announced = "" if page.declared_total is None else f" of {page.declared_total}"
     return f"the source answers: {len(page.fingerprints)}{announced} records on a first page"

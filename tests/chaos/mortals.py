@@ -17,7 +17,7 @@ from archibald_sync.scheduler.driver import Driver
 from archibald_sync.scheduler.ownership import Ownership
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from archibald_sync.domain.models import Page, PriorityLease
     from archibald_sync.domain.ports import Control
@@ -131,7 +131,7 @@ class PagedSource(FakeSource):
         self.read: dict[str, dict[str, str]] = {}
         self.pause = self._pause
 
-    def pages(self, control: Control, validator: str | None = None) -> Iterator[Page]:
+    def pages(self, control: Control, validator: str | None = None) -> Generator[Page, None, None]:
         """Read one extract, and remember which run has read what."""
         assert self.world is not None
         run_id = self.world.history.active_run_id()

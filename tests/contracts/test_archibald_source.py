@@ -447,7 +447,7 @@ def test_a_session_that_another_process_began_is_taken_up(erp: DemoErp, tmp_path
         state.write_bytes(newer)
     reader.join()
 
-    pages.close()  # type: ignore[attr-defined]  # a generator
+    pages.close()
     assert found == [ROWS]
     assert erp.archibald.logins == 2
 
@@ -590,7 +590,7 @@ def test_leaving_early_leaves_nothing(erp: DemoErp, tmp_path: Path) -> None:
     next(pages)
     assert len(leftovers(tmp_path)) == 1
 
-    pages.close()  # type: ignore[attr-defined]  # a generator
+    pages.close()
 
     assert set(psutil.Process().children(recursive=True)) == children
     assert leftovers(tmp_path) == []

@@ -309,7 +309,7 @@ def test_a_stop_ends_a_download(erp: DemoErp, tmp_path: Path, kind: str) -> None
 def test_a_stop_ends_the_reading(erp: DemoErp, tmp_path: Path, kind: str) -> None:
     """A run that must end gets no further page."""
     control = RunControl()
-    with closing(of_url(erp, tmp_path, kind).pages(control)) as pages:  # type: ignore[type-var]
+    with closing(of_url(erp, tmp_path, kind).pages(control)) as pages:
         next(pages)
         control.stop(RunCancelled("requested", "stop"))
 
@@ -322,7 +322,7 @@ def test_a_reading_that_is_given_up_leaves_nothing(erp: DemoErp, tmp_path: Path,
     pages = of_url(erp, tmp_path, kind).pages(RunControl())
     next(pages)
 
-    pages.close()  # type: ignore[attr-defined]  # a generator
+    pages.close()
 
 
 def test_a_folder_without_room_is_an_error_that_may_pass(

@@ -75,6 +75,7 @@ def test_no_run_begins_after_a_stop_was_answered(world: World, source: FakeSourc
         ),
         lambda _claim, _control: None,
     )
+    desk.open()
 
     desk.run_due(epoch)
     thread.join(10)

@@ -116,7 +116,7 @@ def test_a_slow_reader_is_not_flooded(erp: DemoErp, tmp_path: Path, total_pages:
         assert len(erp.requests) == read + 4
     assert fetchers()
 
-    pages.close()  # type: ignore[attr-defined]  # a generator
+    pages.close()
 
     assert not fetchers()
 
@@ -236,7 +236,7 @@ def test_a_reader_that_leaves_ends_what_is_in_flight(erp: DemoErp, tmp_path: Pat
     wait_for(lambda: len(erp.requests) >= 5)
     began_s = time.monotonic()
 
-    pages.close()  # type: ignore[attr-defined]  # a generator
+    pages.close()
 
     assert time.monotonic() - began_s < 15
     assert not fetchers()

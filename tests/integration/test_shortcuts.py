@@ -16,7 +16,7 @@ from archibald_sync.services.control import RunControl
 from archibald_sync.sources.registry import load_verify_every_hours
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
     from archibald_sync.domain.models import Page
@@ -229,7 +229,9 @@ def test_former_owner_confirms_nothing(world: World, source: FakeSource) -> None
     claim = world.claim()
     ask = source.pages
 
-    def lose_ownership(control: Control, validator: str | None = None) -> Iterator[Page]:
+    def lose_ownership(
+        control: Control, validator: str | None = None
+    ) -> Generator[Page, None, None]:
         assert world.owner.take("another", 60, has_flock=True) == claim.epoch + 1
         return ask(control, validator)
 

@@ -16,7 +16,7 @@ from archibald_sync.sources.child import ChildLimits, read_in_child
 from archibald_sync.sources.control import Unstoppable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
     from archibald_sync.domain.normalise import Notation
     from archibald_sync.domain.ports import Control
@@ -53,7 +53,7 @@ class ArchibaldSource:
         """Return what changes whenever the mapping of fields does."""
         return self._mapping.version
 
-    def pages(self, control: Control, validator: str | None = None) -> Iterator[Page]:  # noqa: ARG002
+    def pages(self, control: Control, validator: str | None = None) -> Generator[Page, None, None]:  # noqa: ARG002
         """Read one complete extract: export it, then yield a page for each cycle of the PDF.
 
         Raises:

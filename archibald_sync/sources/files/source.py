@@ -16,7 +16,7 @@ from archibald_sync.sources.files.snapshot import Validator, refuse_web_page, ta
 from archibald_sync.sources.headers import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from archibald_sync.domain.normalise import Notation
     from archibald_sync.domain.ports import Control
@@ -77,7 +77,7 @@ class FileSource:
         """Return what changes whenever the mapping of fields does."""
         return self._mapping.version
 
-    def pages(self, control: Control, validator: str | None = None) -> Iterator[Page]:
+    def pages(self, control: Control, validator: str | None = None) -> Generator[Page, None, None]:
         """Read one complete extract, page by page.
 
         Raises:

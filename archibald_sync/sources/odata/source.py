@@ -21,7 +21,7 @@ from archibald_sync.sources.page_fetcher import Request
 from archibald_sync.sources.reading import describe_first_page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Mapping, Sequence
 
     import msgspec
 
@@ -92,7 +92,7 @@ class ODataSource:
         """Return what changes whenever the mapping of fields does."""
         return self._mapping.version
 
-    def pages(self, control: Control, validator: str | None = None) -> Iterator[Page]:
+    def pages(self, control: Control, validator: str | None = None) -> Generator[Page, None, None]:
         """Read one complete extract, page by page.
 
         Raises:

@@ -18,7 +18,7 @@ from archibald_sync.sources.page_fetcher import Request
 from archibald_sync.sources.reading import describe_first_page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Sequence
 
     import msgspec
 
@@ -55,7 +55,7 @@ class RestSource:
         """Return what changes whenever the mapping of fields does."""
         return self._mapping.version
 
-    def pages(self, control: Control, validator: str | None = None) -> Iterator[Page]:
+    def pages(self, control: Control, validator: str | None = None) -> Generator[Page, None, None]:
         """Read one complete extract, page by page.
 
         Raises:
