@@ -14,8 +14,9 @@ from archibald_sync.config import SECRET_FILE_NAME
 from archibald_sync.domain.models import Role
 from archibald_sync.domain.policy import RetryPolicy, SchedulePolicy, SessionLimits
 from archibald_sync.domain.resources import RESOURCES
+from archibald_sync.scheduler.background import SchedulerFactory, background_scheduler
 from archibald_sync.scheduler.desk import Driven
-from archibald_sync.scheduler.driver import Driver, SchedulerFactory, background_scheduler
+from archibald_sync.scheduler.driver import Driver
 from archibald_sync.scheduler.ownership import Ownership
 from archibald_sync.services.accounts import AccountService
 from archibald_sync.services.attempt import Mirror

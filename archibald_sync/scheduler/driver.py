@@ -14,16 +14,15 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
-from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
-from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from archibald_sync.domain.policy import OWNER_RENEWAL_S
 from archibald_sync.errors import ArchibaldSyncError, Fenced, RunCancelled, StorageError
 from archibald_sync.logs import ComponentLogger
+from archibald_sync.scheduler.background import SchedulerFactory, background_scheduler
 from archibald_sync.scheduler.backoff import Backoff
 from archibald_sync.scheduler.desk import Driven, OwnerDesk
 
@@ -55,18 +54,6 @@ class _Task(StrEnum):
     RUN = "run"
     WORK = "work"
     INDEX = "index"
-
-
-SchedulerFactory: TypeAlias = "Callable[[], BaseScheduler]"
-
-
-def background_scheduler() -> BaseScheduler:
-    """Return a scheduler that runs late jobs once, never twice at a time, in UTC."""
-    return BackgroundScheduler(
-        timezone=UTC,
-        executors={"default": ThreadPoolExecutor(4)},
-        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
-    )
 
 
 class Driver:
@@ -185,6 +172,16 @@ class Driver:
         if self.is_owner and not self._stopping.is_set():
             self._guarded(_Task.INDEX, self._index)
 
+    def _tick_soon(self) -> None:
+        """Let the tick run now, as a job of its own.
+
+        A job must not plan itself anew: APScheduler would skip it for as long as it runs.
+        """
+        with self._installing:
+            if self._scheduler is not None:
+                now = _instant(self._driven.clock.now_ms())
+                self._scheduler.modify_job(_TICK, next_run_time=now)
+
     def _seek_or_install(self) -> None:
         if self._stopping.is_set():
             return
@@ -285,7 +282,7 @@ class Driver:
         is_done = self._guarded(_Task.RUN, lambda: self._desk.run_due(epoch))
         if not is_done:
             self._installed = None
-        self._tick()
+        self._tick_soon()
 
     def _submit(self, claim: Claim, control: RunControl) -> None:
         # None while stopping, which ends what was claimed and not begun.
@@ -297,7 +294,7 @@ class Driver:
 
     def _work(self, claim: Claim, control: RunControl) -> None:
         self._done(_Task.WORK, lambda: self._desk.work(claim, control))
-        self._tick()
+        self._tick_soon()
 
     def _stop_active(self) -> None:
         self._desk.stop_active(_shutdown())

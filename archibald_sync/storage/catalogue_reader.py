@@ -124,7 +124,8 @@ class SqliteCatalogueReader:
         """Return the records that are not deleted and whose ``field`` is ``value``."""
         rows = self._database.rows(
             f"SELECT {self._columns} FROM {self._table} "
-            f"WHERE {quoted(field)} = :value AND deletedAt IS NULL ORDER BY {self._key}",
+            f"WHERE {sort_expression(self._resource, field)} = :value "
+            f"AND deletedAt IS NULL ORDER BY {self._key}",
             {"value": value},
         )
         return [dict(row) for row in rows]
@@ -141,7 +142,7 @@ class SqliteCatalogueReader:
         conditions: list[str] = []
         parameters: dict[str, Any] = {}
         if query.group is not None and self._resource.group is not None:
-            conditions.append(f"{self._table}.{quoted(self._resource.group)} = :group")
+            conditions.append(f"{sort_expression(self._resource, self._resource.group)} = :group")
             parameters["group"] = query.group
         if query.updated_since is not None:
             conditions.append("updatedAt >= :updatedSince")

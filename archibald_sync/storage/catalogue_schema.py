@@ -152,11 +152,9 @@ def _create_search(resource: Resource) -> Iterator[str]:
         f"CREATE VIRTUAL TABLE IF NOT EXISTS {quoted(resource.search_table)} "
         f"USING fts5({_comma(resource.searched)}, {tokenizer})"
     )
-    indexed = {"updated": "updatedAt"}
+    # No more than these: each one is paid for by every row that a sync writes.
     for name in filter(None, (resource.group, resource.name_field)):
-        indexed |= {name: quoted(name), f"by_{name}": sort_expression(resource, name)}
-    for name, expression in indexed.items():
-        index = quoted(f"idx_{resource.name}_{name}")
+        index, expression = quoted(f"idx_{resource.name}_{name}"), sort_expression(resource, name)
         yield f"CREATE INDEX IF NOT EXISTS {index} ON {quoted(resource.name)}({expression})"
 
 
