@@ -19,6 +19,8 @@ BENCH := $(VENV)/bench
 
 PYTHON ?=
 TESTS ?=
+# More than a small machine has cores: most of their time is waiting.
+TEST_PROCESSES ?= 3
 
 .DELETE_ON_ERROR:
 .PHONY: help run test check lint types layers bench load chaos package lock audit clean
@@ -31,7 +33,8 @@ run: $(RUNTIME) ## Start the service; without instance/source.toml it reads from
 	$(BIN)/archibald-sync serve $(if $(wildcard instance/source.toml),,--demo)
 
 test: $(DEV) ## Run all tests with coverage, or only TESTS=path
-	$(BIN)/pytest $(or $(TESTS),--cov --cov-report=term --cov-fail-under=95)
+	$(BIN)/pytest $(or $(TESTS),-n $(TEST_PROCESSES) --dist loadfile \
+		--cov --cov-report=term --cov-fail-under=95)
 
 check: lint types layers test package ## All that CI runs
 
