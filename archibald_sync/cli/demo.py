@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import threading
 
 import click
 
+from archibald_sync.cli.signals import until_told_to_end
 from archibald_sync.demo.server import DemoErp
 
 
@@ -27,16 +27,13 @@ def demo_erp(
     """
     erp = DemoErp(rows=rows, seed=seed, drift=not no_drift, port=port, host=host)
     done = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: done.set())
     if until_stdin_ends:
         threading.Thread(target=_await_end_of_stdin, args=(done,), daemon=True).start()
-    erp.start()
-    try:
+    with until_told_to_end():
+        erp.start()
         click.echo(f"Demo ERP with {rows} products: {erp.url()}")
         done.wait()
-    finally:
-        erp.stop()
+    erp.stop()
 
 
 def _await_end_of_stdin(done: threading.Event) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -22,6 +21,7 @@ from archibald_sync import logs
 from archibald_sync.app import Background
 from archibald_sync.bootstrap import build_driver, build_services, source_of
 from archibald_sync.cli.instance import opened_services, require_database
+from archibald_sync.cli.signals import until_told_to_end
 from archibald_sync.config import load_settings
 from archibald_sync.domain.resources import RESOURCES
 from archibald_sync.errors import ArchibaldSyncError, ConfigError, ConfigFault
@@ -75,11 +75,9 @@ def scheduler() -> None:
             name: build_driver(services, one.resource) for name, one in services.resources.items()
         }
         work = Background(services, drivers)
-        done = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: done.set())
-        work.start()
-        done.wait()
+        with until_told_to_end():
+            work.start()
+            threading.Event().wait()
         work.stop()
 
 

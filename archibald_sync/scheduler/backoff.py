@@ -3,8 +3,22 @@
 from __future__ import annotations
 
 import time
+from enum import StrEnum
 
 _FIRST_S, _LONGEST_S = 0.25, 4.0
+
+
+class Task(StrEnum):
+    """What this process does again and again, each with a patience of its own."""
+
+    TICK = "tick"
+    RENEW = "renew"
+    LISTEN = "listen"
+    SUPERVISE = "supervise"
+    FOLLOW_CLOCK = "followClock"
+    RUN = "run"
+    WORK = "work"
+    INDEX = "index"
 
 
 class Backoff:

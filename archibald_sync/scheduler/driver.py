@@ -12,7 +12,6 @@ import os
 import threading
 from contextlib import suppress
 from datetime import UTC, datetime
-from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,7 @@ from archibald_sync.domain.policy import OWNER_RENEWAL_S
 from archibald_sync.errors import ArchibaldSyncError, Fenced, RunCancelled, StorageError
 from archibald_sync.logs import ComponentLogger
 from archibald_sync.scheduler.background import SchedulerFactory, background_scheduler
-from archibald_sync.scheduler.backoff import Backoff
+from archibald_sync.scheduler.backoff import Backoff, Task
 from archibald_sync.scheduler.desk import Driven, OwnerDesk
 
 if TYPE_CHECKING:
@@ -41,19 +40,6 @@ _SUPERVISE_S = 0.1
 _CLOCK_STEP_MS = 2000
 
 _TICK, _RENEW = "tick", "renew"
-
-
-class _Task(StrEnum):
-    """What this process does again and again, each with a patience of its own."""
-
-    TICK = "tick"
-    RENEW = "renew"
-    LISTEN = "listen"
-    SUPERVISE = "supervise"
-    FOLLOW_CLOCK = "followClock"
-    RUN = "run"
-    WORK = "work"
-    INDEX = "index"
 
 
 class Driver:
@@ -85,11 +71,12 @@ class Driver:
         self._scheduler: BaseScheduler | None = None
         self._threads: list[threading.Thread] = []
         self._stopping = threading.Event()
+        self._is_told_to_stop = False
         self._attention = threading.Event()
         self._installing = threading.RLock()
         self._installed: tuple[int, int] | None = None
         self._epoch_in_order: int | None = None
-        self._backoffs = {name: Backoff() for name in _Task}
+        self._backoffs = {name: Backoff() for name in Task}
         self._record_boot: Callable[[], None] | None = None
         os.register_at_fork(after_in_child=self._forget)
 
@@ -119,6 +106,7 @@ class Driver:
         if self._scheduler is not None:
             return
         self._record_boot = record_boot
+        self._is_told_to_stop = False
         self._stopping.clear()
         self._desk.open()
         self._scheduler = scheduler = self._make_scheduler()
@@ -137,8 +125,12 @@ class Driver:
         return sorted(job.id for job in self._scheduler.get_jobs()) if self._scheduler else []
 
     def request_stop(self) -> None:
-        """Begin to stop without waiting; fit for a signal handler."""
-        self._stopping.set()
+        """Begin to stop without waiting; fit for a signal handler.
+
+        No more than a flag: gunicorn sends its signal again and again, and an event that is
+        being set when the next one arrives would wait for itself.
+        """
+        self._is_told_to_stop = True
 
     def stop(self) -> None:
         """End what this process does, free the ownership, and return when all has ended.
@@ -155,7 +147,7 @@ class Driver:
         scheduler.shutdown(wait=True)
         self._join(self._listen.__name__)
         self._stop_active()
-        self._done(_Task.WORK, self._desk.finish)
+        self._done(Task.WORK, self._desk.finish)
         self._join(self._supervise.__name__)
         self._threads.clear()
         self._installed = None
@@ -168,9 +160,9 @@ class Driver:
         )
 
     def _tick(self) -> None:
-        self._guarded(_Task.TICK, self._seek_or_install)
+        self._guarded(Task.TICK, self._seek_or_install)
         if self.is_owner and not self._stopping.is_set():
-            self._guarded(_Task.INDEX, self._index)
+            self._guarded(Task.INDEX, self._index)
 
     def _tick_soon(self) -> None:
         """Let the tick run now, as a job of its own.
@@ -202,7 +194,7 @@ class Driver:
         self._driven.search.catch_up()
 
     def _renew(self) -> None:
-        self._guarded(_Task.RENEW, self._renew_and_keep_alive)
+        self._guarded(Task.RENEW, self._renew_and_keep_alive)
 
     def _renew_and_keep_alive(self) -> None:
         epoch = self._ownership.epoch
@@ -220,11 +212,11 @@ class Driver:
         self._remove_interval_job()
         self._log.warning("No longer owner of %s: %s", self._driven.resource.name, why)
 
-    def _guarded(self, task: _Task, action: Callable[[], None]) -> bool:
+    def _guarded(self, task: Task, action: Callable[[], None]) -> bool:
         """Do ``action`` unless it failed a moment ago; return whether it was done."""
         return not self._backoffs[task].remaining_s and self._done(task, action)
 
-    def _done(self, task: _Task, action: Callable[[], None]) -> bool:
+    def _done(self, task: Task, action: Callable[[], None]) -> bool:
         """Do ``action``; a fence deposes, a database in trouble is tried again later."""
         backoff = self._backoffs[task]
         try:
@@ -255,7 +247,7 @@ class Driver:
                 self._remove_interval_job()
                 return
             due = _instant(wanted[1])
-            pause_ms = int(self._backoffs[_Task.RUN].remaining_s * 1000)
+            pause_ms = int(self._backoffs[Task.RUN].remaining_s * 1000)
             soonest = _instant(self._driven.clock.now_ms() + pause_ms)
             trigger = IntervalTrigger(minutes=wanted[0], start_date=due, timezone=UTC)
             scheduler.add_job(
@@ -279,7 +271,7 @@ class Driver:
         epoch = self._epoch
         if epoch is None or self._stopping.is_set():
             return
-        is_done = self._guarded(_Task.RUN, lambda: self._desk.run_due(epoch))
+        is_done = self._guarded(Task.RUN, lambda: self._desk.run_due(epoch))
         if not is_done:
             self._installed = None
         self._tick_soon()
@@ -293,7 +285,7 @@ class Driver:
                 )
 
     def _work(self, claim: Claim, control: RunControl) -> None:
-        self._done(_Task.WORK, lambda: self._desk.work(claim, control))
+        self._done(Task.WORK, lambda: self._desk.work(claim, control))
         self._tick_soon()
 
     def _stop_active(self) -> None:
@@ -309,7 +301,7 @@ class Driver:
     def _look_for_intents(self) -> None:
         epoch = self._epoch
         if epoch is not None:
-            self._guarded(_Task.LISTEN, partial(self._heed, epoch))
+            self._guarded(Task.LISTEN, partial(self._heed, epoch))
 
     def _heed(self, epoch: int) -> None:
         if not (self._driven.schedule.has_changed() or self._attention.is_set()):
@@ -324,8 +316,10 @@ class Driver:
         offset_ms = self._driven.clock.offset_ms()
         while not self._stopping.wait(_SUPERVISE_S):
             offset_ms = self._watch_clock(offset_ms)
-            if not threading.main_thread().is_alive():
-                break  # the interpreter ends, and would wait for the run
+            # An interpreter that ends would wait for the run.
+            if self._is_told_to_stop or not threading.main_thread().is_alive():
+                self._stopping.set()
+                break
             self._supervise_run()
         self._leave()
 
@@ -355,7 +349,7 @@ class Driver:
     def _supervise_run(self) -> None:
         control = self._desk.active_control
         if control is not None:
-            self._guarded(_Task.SUPERVISE, partial(self._driven.sync.supervise, control))
+            self._guarded(Task.SUPERVISE, partial(self._driven.sync.supervise, control))
 
     def _watch_clock(self, offset_before_ms: int) -> int:
         """Follow a step of the wall clock since ``offset_before_ms``; return the offset now."""
@@ -369,7 +363,7 @@ class Driver:
         self._log.warning("Wall clock stepped by %d ms", step_ms, extra={"stepMs": step_ms})
         epoch = self._epoch
         if epoch is not None:
-            self._done(_Task.FOLLOW_CLOCK, lambda: self._desk.shift_due_time(step_ms, epoch))
+            self._done(Task.FOLLOW_CLOCK, lambda: self._desk.shift_due_time(step_ms, epoch))
         every_tick, every_renewal = self._triggers()
         with self._installing:
             if (scheduler := self._scheduler) is not None:
@@ -377,7 +371,7 @@ class Driver:
                 scheduler.reschedule_job(_RENEW, trigger=every_renewal)
             self._installed = None
         if epoch is not None:
-            self._done(_Task.FOLLOW_CLOCK, self._install_interval_job)
+            self._done(Task.FOLLOW_CLOCK, self._install_interval_job)
 
     def _forget(self) -> None:
         """Start afresh in a forked child: threads did not come along, locks must not."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -127,3 +131,19 @@ def test_deposed_owner_keeps_no_job(world: World) -> None:
     wait_for(lambda: driver.scheduler_job_ids() == ["renew", "tick"])
     threading.Event().wait(0.5)
     assert driver.scheduler_job_ids() == ["renew", "tick"]
+
+
+def test_stop_is_asked_for_again_and_again(world: World) -> None:
+    """A signal that comes while the one before it is handled makes nobody wait for himself."""
+    driver = world.driver()
+    driver.start()
+    wait_for(lambda: driver.is_owner)
+
+    before = signal.signal(signal.SIGUSR1, lambda *_: driver.request_stop())
+    insist = f"import os\nfor _ in range(200_000): os.kill({os.getpid()}, {signal.SIGUSR1:d})"
+    with subprocess.Popen([sys.executable, "-c", insist]) as sender:
+        while sender.poll() is None:
+            pass  # busy, so that a signal finds the handler of the one before at work
+    wait_for(lambda: not driver.is_owner)
+    signal.signal(signal.SIGUSR1, before)
+    driver.stop()
