@@ -39,6 +39,11 @@ class Route:
     permission: str | None
     is_for_persons: bool
 
+    @property
+    def is_page(self) -> bool:
+        """Return whether it is a page for people, and no part of the API."""
+        return self.endpoint.startswith("pages")
+
 
 def routes(api: Api) -> list[Route]:
     """Return every method of every route of ours, by walking the URL map."""

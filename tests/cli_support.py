@@ -94,15 +94,14 @@ class Instance:
         return CliRunner().invoke(cli, arguments, input=stdin, prog_name="archibald-sync")
 
     def process(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:  # noqa: ANN401
-        """Start a command as a process of its own, its outputs piped."""
+        """Start a command as a process of its own, its outputs piped unless ``options`` say."""
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         return subprocess.Popen(
             [*COMMAND, *arguments],
             cwd=self.folder,
             env={**os.environ, **self.environ},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
             text=True,
-            **options,
+            **{**pipes, **options},
         )
 
     def call(self, *arguments: str, stdin: str | None = None) -> tuple[int, str, str]:

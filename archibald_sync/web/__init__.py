@@ -21,6 +21,7 @@ from archibald_sync.web import (
     errors,
     health,
     keys,
+    pages,
     priority,
     provider,
     security,
@@ -56,6 +57,7 @@ def init_app(app: Flask, services: Services) -> None:
     for bp in (priority.bp, auth.bp, users.bp, keys.bp, audit.bp, health.bp):
         api.register_blueprint(bp)
     docs.init_app(app)
+    pages.init_app(app, services.resources)
     errors.init_app(app)
 
 

@@ -28,6 +28,8 @@ from archibald_sync.web.context import request_id
 from archibald_sync.web.problems import problem
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flask import Flask, Response
 
 _log = ComponentLogger("API")
@@ -42,16 +44,14 @@ _BODY = "body"
 
 def init_app(app: Flask) -> None:
     """Answer every error of ``app`` as a problem."""
-    app.register_error_handler(InvalidInputError, _invalid_input)
-    app.register_error_handler(AuthError, _unauthorized)
-    app.register_error_handler(LoginThrottledError, _throttled)
-    app.register_error_handler(NotFoundError, _not_found)
-    app.register_error_handler(SyncInProgressError, _in_progress)
-    app.register_error_handler(KeyReusedError, _refused)
-    app.register_error_handler(RefusedError, _refused)
-    app.register_error_handler(StorageError, _storage)
-    app.register_error_handler(HTTPException, _http)
-    app.register_error_handler(Exception, _unforeseen)
+    for kind, handler in _HANDLERS.items():
+        app.register_error_handler(kind, handler)
+
+
+def answer(error: Exception) -> Response:
+    """Return ``error`` as a problem, for whoever shows it in a form of their own."""
+    handler = next(_HANDLERS[kind] for kind in type(error).__mro__ if kind in _HANDLERS)
+    return handler(error)
 
 
 def _invalid_input(error: InvalidInputError) -> Response:
@@ -127,3 +127,17 @@ def _unforeseen(error: Exception) -> Response:
     _log.error("Unforeseen error in a request", exc_info=error, extra=fields)
     detail = "something went wrong that nobody foresaw; the log tells more under this requestId"
     return problem(500, "internal_error", detail)
+
+
+_HANDLERS: dict[type[Any], Callable[[Any], Response]] = {
+    InvalidInputError: _invalid_input,
+    AuthError: _unauthorized,
+    LoginThrottledError: _throttled,
+    NotFoundError: _not_found,
+    SyncInProgressError: _in_progress,
+    KeyReusedError: _refused,
+    RefusedError: _refused,
+    StorageError: _storage,
+    HTTPException: _http,
+    Exception: _unforeseen,
+}

@@ -181,6 +181,15 @@ def expires_at(token: str) -> int:
     return seconds * 1000
 
 
+def renewal_due_at() -> int | None:
+    """Return when the login of this request expires; None where it is no login of ours."""
+    try:
+        claims = get_jwt()
+    except RuntimeError:  # a key, a neighbour's token, or nothing at all was shown
+        return None
+    return claims["exp"] * 1000 if "csrf" in claims else None
+
+
 def csrf_token(token: str) -> str:
     """Return what must stand in the header where ``token`` comes as a cookie."""
     found: str = decode_token(token)["csrf"]

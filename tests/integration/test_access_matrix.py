@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from access_support import (
@@ -195,7 +196,7 @@ def test_nobody_gets_in(api: Api, shown: str) -> None:
     answers = {
         (route.method, route.rule): _ask(api, route, headers)
         for route in routes(api)
-        if route.permission != "public"
+        if route.permission != "public" and not route.is_page
     }
 
     assert len(answers) > 15
@@ -206,6 +207,39 @@ def test_nobody_gets_in(api: Api, shown: str) -> None:
     assert {answer.json["code"] for answer in answers.values()} == {"unauthorized"}
 
 
+@pytest.mark.parametrize("shown", NOBODY)
+def test_nobody_sees_a_page(api: Api, shown: str) -> None:
+    """Whoever has no right is sent from every page to the login, and back to that page."""
+    headers = NOBODY[shown](api)
+    pages = [one for one in routes(api) if one.is_page and one.permission != "public"]
+    assert len(pages) >= 3
+
+    for page in pages:
+        answer = api.client.open(f"{page.path}?a=b", method=page.method, headers=headers)
+
+        assert page.method == "GET", "pages act through the API"
+        assert answer.status_code == 303, page
+        target = urlsplit(answer.headers["Location"])
+        assert (target.netloc, target.path) == ("", "/login")
+        assert parse_qs(target.query) == {"next": [f"{page.path}?a=b"]}
+
+
+@pytest.mark.parametrize("shown", SOMEBODY)
+def test_somebody_sees_the_pages_of_the_role(api: Api, shown: str) -> None:
+    """A page is shown, or says that it may not be, or that there is no such thing."""
+    role, is_person, show = SOMEBODY[shown]
+
+    for page in routes(api):
+        if page.permission == "public" or not page.is_page:
+            continue
+        answer = _ask(api, page, show(api))
+
+        assert answer.mimetype == "text/html", page
+        may = role is not None and role.includes(Role(str(page.permission)))
+        allowed = {200, 303, 404} if may and (is_person or not page.is_for_persons) else {403}
+        assert answer.status_code in allowed, (page, answer.text)
+
+
 @pytest.mark.parametrize("shown", SOMEBODY)
 def test_somebody_gets_what_the_role_permits(api: Api, shown: str) -> None:
     """403 where the role does not suffice or no machine may, else a declared answer."""
@@ -213,7 +247,7 @@ def test_somebody_gets_what_the_role_permits(api: Api, shown: str) -> None:
     declared = _declared(api)
 
     for route in routes(api):
-        if route.permission == "public":
+        if route.permission == "public" or route.is_page:
             continue
         # A new caller each time: one of the routes is the logout.
         answer = _ask(api, route, show(api))
@@ -254,4 +288,4 @@ def test_query_string_proves_nothing(api: Api) -> None:
     for route in routes(api):
         if route.permission != "public":
             answer = api.client.open(route.path + query, method=route.method)
-            assert answer.status_code == 401, route
+            assert answer.status_code == (303 if route.is_page else 401), route

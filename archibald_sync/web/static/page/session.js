@@ -1,0 +1,85 @@
+// The login of this browser: asks the server with the CSRF token, and renews in time.
+//
+// A refresh token counts once, and showing one twice ends the login; so of all tabs only the
+// one that has the lock renews, and only if no other has done so meanwhile.
+import { data, serverNow } from "./data.js";
+
+const KEY = "archibald-sync.expiresAt";
+const EARLY_MS = 3 * 60 * 1000;
+const CHECK_MS = 20 * 1000;
+const REFRESH_URL = "/api/auth/refresh";
+
+export class LoggedOut extends Error {}
+
+export function csrfToken() {
+  const found = document.cookie.match(/(?:^|; )__Host-csrf=([^;]*)/);
+  return found ? decodeURIComponent(found[1]) : null;
+}
+
+export function startSession() {
+  if (!data.expiresAt) return;
+  remember(data.expiresAt);
+  setInterval(renewInTime, CHECK_MS);
+  document.addEventListener("visibilitychange", renewInTime);
+}
+
+export async function ask(url, options = {}) {
+  // Pages send whoever is not logged in to the form; the API says 401.
+  let answer = await send(url, options);
+  if (isRefused(answer)) {
+    if (!(await renew(serverNow() + EARLY_MS))) throw new LoggedOut();
+    answer = await send(url, options);
+    if (isRefused(answer)) throw new LoggedOut();
+  }
+  return answer;
+}
+
+export function goToLogin() {
+  const here = location.pathname + location.search;
+  location.assign(`${data.login}?next=${encodeURIComponent(here)}`);
+}
+
+// Renew unless the login holds until `until` already; return whether there is a login.
+export function renew(until) {
+  return navigator.locks.request(KEY, async () => {
+    if (expiresAt() > until) return true;
+    const csrf = csrfToken();
+    if (!csrf) return false;
+    const answer = await fetch(REFRESH_URL, { method: "POST", headers: { "X-CSRF-Token": csrf } });
+    if (!answer.ok) return forget();
+    remember((await answer.json()).expiresAt);
+    return true;
+  });
+}
+
+export function remember(instant) {
+  localStorage.setItem(KEY, String(instant));
+}
+
+export function forget() {
+  localStorage.removeItem(KEY);
+  return false;
+}
+
+function expiresAt() {
+  return Number(localStorage.getItem(KEY) ?? 0);
+}
+
+async function renewInTime() {
+  if (document.hidden || expiresAt() > serverNow() + EARLY_MS) return;
+  try {
+    await renew(serverNow() + EARLY_MS);
+  } catch {
+    // Not reachable now: the next check, or the next question, tries again.
+  }
+}
+
+function send(url, options) {
+  const headers = new Headers(options.headers);
+  if (options.method && options.method !== "GET") headers.set("X-CSRF-Token", csrfToken() ?? "");
+  return fetch(url, { ...options, headers, redirect: "manual" });
+}
+
+function isRefused(answer) {
+  return answer.type === "opaqueredirect" || answer.status === 401;
+}

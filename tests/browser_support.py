@@ -1,0 +1,203 @@
+"""What the browser tests share: the running service, and a Chromium that tells on a page.
+
+Playwright drives the Chromium of the system; nothing is ever downloaded.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from cli_support import Instance
+from erp_support import free_port, source_file
+from playwright.sync_api import sync_playwright
+from support import wait_for
+
+from archibald_sync.demo.server import DemoErp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+PASSWORD = "correct horse battery"
+USERS = ("admin", "operator", "viewer")
+START_S = 60
+AXE = Path(__file__).parent / "axe" / "axe.min.js"
+AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+DESKTOP: Any = {"width": 1280, "height": 900}
+PHONE: Any = {"width": 390, "height": 844}
+_ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@dataclass
+class Site:
+    """The running service with the demo ERP behind it; ``url`` has no slash at its end."""
+
+    url: str
+    erp: DemoErp
+    instance: Instance
+
+
+@contextmanager
+def running_site(
+    folder: Path, *, rows: int = 4540, environ: Mapping[str, str] | None = None
+) -> Iterator[Site]:
+    """Run gunicorn with two workers over a demo ERP of its own, with a user of each role.
+
+    Args:
+        folder: An empty folder for the instance.
+        rows: How many products the ERP has.
+        environ: Settings of the service.
+    """
+    for name in [one for one in os.environ if one.startswith(("ARCHIBALD_", "JWT_SECRET"))]:
+        del os.environ[name]
+    instance = Instance(folder, {"ARCHIBALD_SYNC_INITIAL_DELAY_SECONDS": "1", **(environ or {})})
+    erp = DemoErp(rows)
+    erp.start()
+    try:
+        _prepare(instance, erp)
+        port = free_port()
+        arguments = ("serve", "--bind", f"127.0.0.1:{port}", "--workers", "2")
+        log = folder.joinpath("service.log").open("w")
+        with log, instance.process(*arguments, stdout=log, stderr=log) as process:
+            try:
+                wait_for(lambda: _is_alive(port), START_S)
+                yield Site(f"http://127.0.0.1:{port}", erp, instance)
+            finally:
+                process.terminate()
+                process.wait(START_S)
+    finally:
+        erp.stop()
+
+
+def _prepare(instance: Instance, erp: DemoErp) -> None:
+    """Make the instance, its users (all with ``PASSWORD``) and its source.toml."""
+    folder = instance.folder / "instance"
+    folder.mkdir()
+    source_file(folder, erp.url("/api/products"))
+    commands = [
+        ("init",),
+        ("user", "password", "admin", "--password-stdin"),
+        *(("user", "add", name, "--role", name, "--password-stdin") for name in USERS[1:]),
+    ]
+    for command in commands:
+        code, out, err = instance.call(*command, stdin=PASSWORD)
+        assert code == 0, out + err
+
+
+def _is_alive(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/livez")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def chromium() -> str:
+    """Return the path of the Chromium of this system."""
+    found = shutil.which("chromium")
+    assert found, "the browser tests need Chromium: apt-get install chromium"
+    return found
+
+
+@contextmanager
+def running_browser() -> Iterator[Browser]:
+    """Run a Chromium without a window."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=_ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Watched:
+    """A page, and everything that it must not do."""
+
+    page: Page
+    context: BrowserContext
+    host: str
+    faults: list[str] = field(default_factory=list)
+
+    def go(self, path: str) -> None:
+        """Open a path of the site."""
+        self.page.goto(f"http://{self.host}{path}")
+
+    def log_in(self, name: str, path: str = "/") -> None:
+        """Open a path without a login, and log in as ``name``."""
+        self.go(path)
+        self.page.fill("#username", name)
+        self.page.fill("#password", PASSWORD)
+        self.page.click("#log-in")
+        self.page.wait_for_selector("#logout")
+
+    def violations(self) -> list[str]:
+        """Return what axe-core finds wrong on the page as it is, rule and place."""
+        # Evaluated by the debugger, to which the policy of the page does not apply.
+        self.page.evaluate(AXE.read_text("utf-8"))
+        options = {"runOnly": {"type": "tag", "values": AXE_RULES}}
+        found: dict[str, Any] = self.page.evaluate("options => axe.run(document, options)", options)
+        return [
+            f"{one['id']}: {node['target']} {node['failureSummary']}"
+            for one in found["violations"]
+            for node in one["nodes"]
+        ]
+
+
+@contextmanager
+def watched_page(browser: Browser, url: str, **options: Any) -> Iterator[Watched]:  # noqa: ANN401
+    """Open a page of its own; afterwards it must have done nothing wrong.
+
+    Wrong are errors on the console, violations of the content security policy, errors of
+    the script, and requests to other hosts. A test that provokes one empties ``faults``.
+
+    Args:
+        browser: Where.
+        url: The address of the site.
+        options: As of ``browser.new_context``.
+    """
+    host = urlsplit(url).netloc
+    context = browser.new_context(**{"locale": "en-GB", "viewport": DESKTOP, **options})
+    context.add_init_script(
+        "addEventListener('securitypolicyviolation',"
+        " e => console.error('CSP', e.violatedDirective, e.blockedURI))"
+    )
+    page = context.new_page()
+    watched = Watched(page, context, host)
+    page.on("console", lambda one: _note(watched, one.type, one.text))
+    page.on("pageerror", lambda error: watched.faults.append(f"script: {error}"))
+    page.on("request", lambda one: _note_request(watched, one.url))
+    try:
+        yield watched
+        assert watched.faults == []
+    finally:
+        context.close()
+
+
+def _note(watched: Watched, kind: str, text: str) -> None:
+    if kind in {"error", "warning"}:
+        watched.faults.append(f"console: {text}")
+
+
+def _note_request(watched: Watched, url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in {"data", "blob"} and parts.netloc != watched.host:
+        watched.faults.append(f"other host: {url}")
