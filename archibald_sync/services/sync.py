@@ -42,6 +42,7 @@ from archibald_sync.services.outcomes import (
     status_of,
 )
 from archibald_sync.services.revocation import require_revocable
+from archibald_sync.services.slots import Slots
 from archibald_sync.services.work import Work
 from archibald_sync.services.worker import AttemptWorker
 
@@ -74,11 +75,10 @@ class SyncService:
         self._mirror = mirror
         self._history = mirror.history
         self._transactions = transactions
-        self._schedule = schedule
+        self._slots = Slots(mirror.history, schedule, transactions, clock)
         self._priority = priority
         self._retry = retry
         self._limits = limits
-        self._clock = clock
         self._worker = AttemptWorker(
             mirror,
             transactions=transactions,
@@ -129,14 +129,7 @@ class SyncService:
 
     def advance_schedule(self, epoch: int) -> None:
         """Move the due time past now, on its grid: slots gone by are not made up for."""
-        state = self._schedule.state()
-        if state.next_due_at is None:
-            return
-        interval_ms = state.interval_minutes * 60_000
-        late_ms = self._clock.now_ms() - state.next_due_at
-        if late_ms >= 0:
-            missed = late_ms // interval_ms + 1
-            self._schedule.set_next_due(state.next_due_at + missed * interval_ms, epoch)
+        self._slots.advance(epoch)
 
     def _work(self, work: Work) -> RunEnd:
         try:
@@ -202,7 +195,7 @@ class SyncService:
 
     def _advance_if_due(self, claim: Claim) -> None:
         if claim.request.trigger.is_due:
-            self.advance_schedule(claim.epoch)
+            self._slots.advance(claim.epoch, claim)
 
     def _end_session(self, work: Work, exc: Exception) -> None:
         if isinstance(exc, Fenced) or work.session_id is None:
