@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tenacity import (
@@ -29,6 +30,7 @@ from archibald_sync.errors import (
     PlanHeld,
     Preempted,
     RunCancelled,
+    StorageError,
     TransientSourceError,
 )
 from archibald_sync.logs import ComponentLogger
@@ -79,6 +81,7 @@ class SyncService:
         self._priority = priority
         self._retry = retry
         self._limits = limits
+        self._clock = clock
         self._worker = AttemptWorker(
             mirror,
             transactions=transactions,
@@ -103,7 +106,12 @@ class SyncService:
         if request.rolls_back is not None:
             mirror, undone = self._mirror, request.rolls_back
             require_revocable(mirror.resource, mirror.history, mirror.catalogue, undone)
-        return self._history.claim_run(request, epoch, with_session=not self._priority.held())
+        return self._history.claim_run(
+            request,
+            epoch,
+            with_session=not self._priority.held(),
+            max_attempts=self._retry.max_attempts,
+        )
 
     def run(self, claim: Claim, control: RunControl) -> RunEnd:
         """Work on a claimed run until it ends; return how it did.
@@ -152,7 +160,7 @@ class SyncService:
             wait=self._wait_s,
             # An event that merely ends the sleep would let one more attempt begin.
             sleep=work.control.wait,
-            before_sleep=self._log_wait,
+            before_sleep=partial(self._note_wait, work),
             reraise=True,
         )
         for attempt in retrying:
@@ -269,10 +277,18 @@ class SyncService:
         asked = getattr(_error_of(state), "retry_after_s", None) or 0
         return max(planned, min(asked, self._retry.retry_after_cap_s))
 
-    def _log_wait(self, state: RetryCallState) -> None:
+    def _note_wait(self, work: Work, state: RetryCallState) -> None:
+        """Tell the log, and whoever looks at the run's row, when the next attempt begins."""
         wait_ms = round((state.next_action.sleep if state.next_action else 0) * 1000)
         following, most = state.attempt_number + 1, self._retry.max_attempts
-        self._log.info("Retrying in %dms (attempt %d/%d)", wait_ms, following, most)
+        fields = {"runId": work.claim.run_id}
+        self._log.info("Retrying in %dms (attempt %d/%d)", wait_ms, following, most, extra=fields)
+        try:
+            self._history.await_attempt(
+                work.claim.run_id, self._clock.now_ms() + wait_ms, work.claim.epoch
+            )
+        except StorageError as exc:
+            self._log.warning("%s", exc, extra={**fields, "code": exc.code})
 
     @staticmethod
     def _kind(claim: Claim) -> str:
