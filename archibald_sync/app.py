@@ -30,8 +30,15 @@ class Background:
         self._services = services
         self._drivers = drivers
 
+    @property
+    def settings(self) -> Settings:
+        """Return the settings of this process."""
+        return self._services.settings
+
     def start(self) -> None:
         """Say that the service booted, and take part in driving; does nothing when repeated."""
+        for one in self._services.resources.values():
+            one.feed.resume()
         boot_id = os.environ.get(BOOT_ID) or str(uuid.uuid4())
         policy = self._services.settings.auto_sync
         for name, driver in self._drivers.items():
@@ -40,11 +47,15 @@ class Background:
 
     def request_stop(self) -> None:
         """Begin to stop without waiting; fit for a signal handler."""
+        for one in self._services.resources.values():
+            one.feed.request_stop()
         for driver in self._drivers.values():
             driver.request_stop()
 
     def stop(self) -> None:
         """Stop, and return when nothing works any more."""
+        for one in self._services.resources.values():
+            one.feed.request_stop()
         for driver in self._drivers.values():
             driver.stop()
 
@@ -79,3 +90,9 @@ def background(app: Flask) -> Background:
     """Return the background work of an application made by ``create_app``."""
     found: Background = app.extensions[EXTENSION]
     return found
+
+
+def fit_to_threads(app: Flask, threads: int) -> None:
+    """Let no more clients follow the status than ``threads`` a process leave room for."""
+    if background(app).settings.event_clients is None:
+        web.fit_seats(app, threads)

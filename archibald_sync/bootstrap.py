@@ -22,9 +22,11 @@ from archibald_sync.services.accounts import AccountService
 from archibald_sync.services.attempt import Mirror
 from archibald_sync.services.audit import AuditService
 from archibald_sync.services.catalogue import CatalogueService
+from archibald_sync.services.feed import StatusFeed
 from archibald_sync.services.keys import KeyService
 from archibald_sync.services.logins import LoginService
 from archibald_sync.services.monitoring import MonitoringService
+from archibald_sync.services.overview import OverviewService
 from archibald_sync.services.priority import PriorityManager
 from archibald_sync.services.schedule import ScheduleService
 from archibald_sync.services.sync import SyncService
@@ -38,6 +40,7 @@ from archibald_sync.storage.connection import Database
 from archibald_sync.storage.history import SqliteHistory
 from archibald_sync.storage.keys import SqliteApiKeys
 from archibald_sync.storage.migrate import check_integrity, migrate
+from archibald_sync.storage.overview import SqliteOverview
 from archibald_sync.storage.owner import SqliteOwnerLeases
 from archibald_sync.storage.plans import PlanFolder
 from archibald_sync.storage.priority import SqlitePriorityLeases
@@ -65,6 +68,8 @@ class ResourceServices:
     schedule: ScheduleService
     monitoring: MonitoringService
     catalogue: CatalogueService
+    overview: OverviewService
+    feed: StatusFeed
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,11 @@ class Storage:
     main: Database
     priority: Database
     access: Database
+
+    def has_changed(self) -> bool:
+        """Return whether others wrote what a status tells since this thread last asked."""
+        # Both are asked each time: an answer that was not heard is lost.
+        return any([self.main.has_changed(), self.priority.has_changed()])
 
     def close(self) -> None:
         """Close this thread's connections."""
@@ -258,17 +268,20 @@ def _plans(main: Database) -> PlanFolder:
 def _resource_services(resource: Resource, storage: Storage, clock: Clock) -> ResourceServices:
     main, name = storage.main, resource.name
     schedule = SqliteSchedule(main, clock, name)
+    monitoring = MonitoringService(
+        history=SqliteHistory(main, clock, name),
+        schedule=schedule,
+        owner=SqliteOwnerLeases(main, clock, name),
+        priority=SqlitePriorityLeases(storage.priority, clock),
+        catalogue=SqliteCatalogue(main, clock, resource),
+        plans=_plans(main),
+        clock=clock,
+    )
     return ResourceServices(
         resource=resource,
         schedule=ScheduleService(schedule),
-        monitoring=MonitoringService(
-            history=SqliteHistory(main, clock, name),
-            schedule=schedule,
-            owner=SqliteOwnerLeases(main, clock, name),
-            priority=SqlitePriorityLeases(storage.priority, clock),
-            catalogue=SqliteCatalogue(main, clock, resource),
-            plans=_plans(main),
-            clock=clock,
-        ),
+        monitoring=monitoring,
+        overview=OverviewService(SqliteOverview(main, name), monitoring.is_driven, clock),
+        feed=StatusFeed(monitoring.status, storage.has_changed, storage.close),
         catalogue=CatalogueService(resource, SqliteCatalogueReader(main, resource)),
     )

@@ -28,6 +28,7 @@ _FOREIGN = "ARCHIBALD_FOREIGN_JWT_"
 FOREIGN_ALGORITHMS = ("HS256", "RS256", "ES256")
 TOKEN_ISSUER = "archibald-sync"  # noqa: S105  # whom our own tokens name, not a secret
 _MAX_PROXIES = 10
+_MAX_EVENT_CLIENTS = 1000
 _ROLES = ("viewer", "operator", "admin")
 
 T = TypeVar("T")
@@ -66,6 +67,7 @@ class Settings:
     is_scheduler_on: bool
     log_format: str
     proxies: int
+    event_clients: int | None
     foreign_tokens: ForeignTokens | None
     environment: Mapping[str, str] = field(repr=False)
     origins: Mapping[str, str] = field(repr=False)
@@ -102,6 +104,9 @@ class Settings:
             "ARCHIBALD_SCHEDULER": "on" if self.is_scheduler_on else "off",
             "ARCHIBALD_LOG_FORMAT": self.log_format,
             "ARCHIBALD_PROXIES": self.proxies,
+            "ARCHIBALD_EVENT_CLIENTS": (
+                "a quarter of the threads" if self.event_clients is None else self.event_clients
+            ),
             **_described_foreign(self.foreign_tokens, self.origins),
         }
         return [(key, str(value), self.origins[key]) for key, value in values.items()]
@@ -141,6 +146,7 @@ def load_settings(
         is_scheduler_on=reader.word("ARCHIBALD_SCHEDULER", ("on", "off")) == "on",
         log_format=reader.word("ARCHIBALD_LOG_FORMAT", ("text", "json")),
         proxies=reader.integer("ARCHIBALD_PROXIES", 0, 0, _MAX_PROXIES),
+        event_clients=reader.integer_or_none("ARCHIBALD_EVENT_CLIENTS", 0, _MAX_EVENT_CLIENTS),
         foreign_tokens=_read_foreign(reader),
         environment=reader.values,
         origins=reader.origins,
@@ -238,6 +244,12 @@ class _Reader:
             return known[text.lower()]
 
         return self.parsed(key, words[0], parse)
+
+    def integer_or_none(self, key: str, least: int, most: int) -> int | None:
+        """Return a whole number; None where nobody gave one."""
+        if self.text(key) is None:
+            return None
+        return self.integer(key, least, least, most)
 
     def integer(self, key: str, default: int, least: int, most: int) -> int:
         def parse(text: str) -> int:

@@ -11,7 +11,7 @@ import signal
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from archibald_sync.app import BOOT_ID, background
+from archibald_sync.app import BOOT_ID, background, fit_to_threads
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -33,9 +33,10 @@ def on_starting(_server: Any) -> None:  # noqa: ANN401  # gunicorn has no types
 
 
 def post_worker_init(worker: Any) -> None:  # noqa: ANN401
-    """Start the background work of a worker, and let it begin to stop with the first signal."""
+    """Start a worker's background work; let it, and who listens, end with the first signal."""
     work = background(worker.wsgi)
     work.start()
+    fit_to_threads(worker.wsgi, worker.cfg.threads)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         _chain(number, work.request_stop)
 

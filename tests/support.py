@@ -24,7 +24,9 @@ from archibald_sync.scheduler.ownership import Ownership
 from archibald_sync.services.attempt import Mirror
 from archibald_sync.services.catalogue import CatalogueService
 from archibald_sync.services.control import RunControl
+from archibald_sync.services.feed import StatusFeed
 from archibald_sync.services.monitoring import MonitoringService
+from archibald_sync.services.overview import OverviewService
 from archibald_sync.services.passwords import Passwords
 from archibald_sync.services.priority import PriorityManager
 from archibald_sync.services.schedule import ScheduleService
@@ -34,6 +36,7 @@ from archibald_sync.storage.catalogue_reader import SqliteCatalogueReader
 from archibald_sync.storage.connection import Database
 from archibald_sync.storage.history import SqliteHistory
 from archibald_sync.storage.migrate import migrate
+from archibald_sync.storage.overview import SqliteOverview
 from archibald_sync.storage.owner import SqliteOwnerLeases
 from archibald_sync.storage.plans import PlanFolder
 from archibald_sync.storage.priority import SqlitePriorityLeases
@@ -201,6 +204,10 @@ class World:
             plans=self.plans,
             clock=clock,
         )
+        self.overview = OverviewService(
+            SqliteOverview(self.database, "products"), self.monitoring.is_driven, clock
+        )
+        self.feed = StatusFeed(self.monitoring.status, self.has_changed, self.close_connections)
         self.index = SqliteSearchIndex(self.database, PRODUCTS)
         self.reading = CatalogueService(PRODUCTS, SqliteCatalogueReader(self.database, PRODUCTS))
         self.priority = PriorityManager(self.leases, self.monitoring.is_quiet)
@@ -226,6 +233,16 @@ class World:
         )
         self._policy = SchedulePolicy(30, initial_delay_s)
         self._drivers: list[Driver] = []
+
+    def has_changed(self) -> bool:
+        """Return whether others wrote since this thread last asked."""
+        return any([self.database.has_changed(), self.priority_database.has_changed()])
+
+    def close_connections(self) -> None:
+        """Close this thread's connections."""
+        self.database.close()
+        self.priority_database.close()
+        self.access_database.close()
 
     def driven(self) -> Driven:
         """Return what the owner of the resource needs."""
@@ -311,9 +328,7 @@ class World:
         """Stop all drivers and close this thread's connections."""
         for driver in self._drivers:
             driver.stop()
-        self.database.close()
-        self.priority_database.close()
-        self.access_database.close()
+        self.close_connections()
 
 
 def wait_for(condition: Callable[[], object], timeout_s: float = 10.0) -> None:

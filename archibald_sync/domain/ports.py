@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         SyncMetrics,
     )
     from archibald_sync.domain.normalise import Notation, Value
+    from archibald_sync.domain.statistics import Effort
     from archibald_sync.errors import StorageError
 
 
@@ -173,8 +174,15 @@ class KeptPlans(Protocol):
 class History(Protocol):
     """Sessions and runs, and the metrics over them."""
 
-    def claim_run(self, request: RunRequest, epoch: int, *, with_session: bool) -> Claim:
-        """Begin a run, and its first session if ``with_session``.
+    def claim_run(
+        self,
+        request: RunRequest,
+        epoch: int,
+        *,
+        with_session: bool,
+        max_attempts: int | None = None,
+    ) -> Claim:
+        """Begin a run of ``max_attempts``, and its first session if ``with_session``.
 
         A run that it approves is marked as approved.
 
@@ -191,6 +199,9 @@ class History(Protocol):
 
     def begin_session(self, claim: Claim, attempt: int) -> str:
         """Begin a session of a claimed run; return its id."""
+
+    def await_attempt(self, run_id: str, next_attempt_at: int, epoch: int) -> None:
+        """Say that a run waits until ``next_attempt_at`` for its next attempt."""
 
     def update_progress(self, session_id: str, progress: Progress, epoch: int) -> None:
         """Keep how far a session has come."""
@@ -243,6 +254,9 @@ class History(Protocol):
 
     def last_coverage(self) -> Coverage | None:
         """Return the coverage of the last extract that was applied, if it is known."""
+
+    def past_efforts(self) -> list[Effort]:
+        """Return what the last few whole readings took, the newest first."""
 
     def last_changes_after(self) -> int | None:
         """Return the change after which those of the last completed sync begin, if known."""

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from archibald_sync.domain.models import RunOutcome, SessionStatus
+from archibald_sync.domain.statistics import expected_duration_ms
 from archibald_sync.errors import NotFoundError, Preempted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from archibald_sync.clock import Clock
     from archibald_sync.domain.models import (
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         PriorityLeases,
         Schedule,
     )
+    from archibald_sync.domain.statistics import Effort
     from archibald_sync.errors import StorageError
 
 _LATE, _STALE = 1, 2  # intervals overdue
@@ -49,6 +51,8 @@ class Situation:
     last_run: Mapping[str, Any] | None
     leases: list[PriorityLease]
     waiting_since: int | None
+    run: Mapping[str, Any] | None
+    efforts: Sequence[Effort]
     times: Mapping[str, int | None]
     obstacle: StorageError | None
 
@@ -87,9 +91,46 @@ class Situation:
             return "running", None
         if self.leases:
             return "paused", f"{self.leases[0].owner} holds a priority lease"
+        if (waiting := self._between_attempts()) is not None:
+            return "running", waiting
         if not self.schedule.is_started:
             return "stopped", f"stopped by {self.schedule.changed_by or 'the settings'}"
         return self._state_at_rest()
+
+    def current_run(self) -> dict[str, Any] | None:
+        """Return the run at work, also while it waits, fit for JSON; None where none is."""
+        run = self.run
+        if run is None or not self.is_owner_live:
+            return None
+        last = run["sessions"][-1] if run["sessions"] else None
+        return {
+            "runId": run["id"],
+            "trigger": run["trigger"],
+            "requestedBy": run["requestedBy"],
+            "isDryRun": run["isDryRun"],
+            "startedAt": run["startedAt"],
+            "attempt": last["attempt"] if last else 0,
+            "maxAttempts": run["maxAttempts"],
+            "nextAttemptAt": run["nextAttemptAt"],
+            "lastError": last["errorMessage"] if last else None,
+        }
+
+    def eta_at(self) -> int | None:
+        """Return when the session at work will probably end; None where nobody can tell."""
+        if self.session is None:
+            return None
+        expected_ms = expected_duration_ms(self.efforts, self.session["totalItems"])
+        if expected_ms is None:
+            return None
+        eta: int = self.session["startedAt"] + expected_ms
+        return eta if eta > self.now else None  # it takes longer than ever: say nothing
+
+    def _between_attempts(self) -> str | None:
+        """Return why a run waits for its next attempt, if one does."""
+        run = self.current_run()
+        if run is None or run["nextAttemptAt"] is None:
+            return None
+        return f"attempt {run['attempt']} of {run['maxAttempts']} failed: {run['lastError']}"
 
     def _state_at_rest(self) -> tuple[str, str | None]:
         """Return the state of a started schedule on which nothing works."""
@@ -170,15 +211,18 @@ class MonitoringService:
         owner = self._owner.lease()
         is_owner_live = owner is not None and self._owner.is_live(owner)
         last = self._history.last_runs(1, with_skipped=False, with_dry=False)
+        session = self._history.running_session()
         return Situation(
             now=self._clock.now_ms(),
             schedule=self._schedule.state(),
             owner=owner,
             is_owner_live=is_owner_live,
-            session=self._history.running_session(),
+            session=session,
             last_run=_true_run(last[0], is_owner_live=is_owner_live) if last else None,
             leases=self._priority.held(),
             waiting_since=self._waiting_since(last[0]) if last else None,
+            run=self._active_run(),
+            efforts=self._history.past_efforts() if session is not None else (),
             times=self._history.last_times(),
             obstacle=None if is_owner_live else self._owner.obstacle(),
         )
@@ -207,6 +251,7 @@ class MonitoringService:
             "changedBy": now.schedule.changed_by,
             **now.times,
             "progress": _progress(now),
+            "currentRun": now.current_run(),
             "lastRun": now.last_run,
             "owner": _owner(now),
             "priority": [_lease(lease) for lease in now.leases],
@@ -243,6 +288,12 @@ class MonitoringService:
         first: int = next(gave_way, run["startedAt"])
         return first
 
+    def _active_run(self) -> Mapping[str, Any] | None:
+        """Return the run that is recorded as working, with its sessions, if there is one."""
+        run_id = self._history.active_run_id()
+        run = None if run_id is None else self._history.run(run_id)
+        return {**run, "sessions": self._history.sessions_of(run["id"])} if run else None
+
     def _true(self, session: Mapping[str, Any]) -> Mapping[str, Any]:
         if session["status"] == SessionStatus.RUNNING and not self.is_driven():
             return {**session, "status": SessionStatus.INTERRUPTED.value}
@@ -251,7 +302,7 @@ class MonitoringService:
 
 def _true_run(run: Mapping[str, Any], *, is_owner_live: bool) -> Mapping[str, Any]:
     if run["outcome"] is None and not is_owner_live:
-        return {**run, "outcome": RunOutcome.INTERRUPTED.value}
+        return {**run, "outcome": RunOutcome.INTERRUPTED.value, "nextAttemptAt": None}
     return run
 
 
@@ -270,6 +321,7 @@ def _progress(now: Situation) -> dict[str, Any] | None:
         "items": session["itemsProcessed"],
         "totalItems": session["totalItems"],
         "heartbeatAt": session["heartbeatAt"],
+        "etaAt": now.eta_at(),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tenacity import (
@@ -29,6 +30,7 @@ from archibald_sync.errors import (
     PlanHeld,
     Preempted,
     RunCancelled,
+    StorageError,
     TransientSourceError,
 )
 from archibald_sync.logs import ComponentLogger
@@ -42,6 +44,7 @@ from archibald_sync.services.outcomes import (
     status_of,
 )
 from archibald_sync.services.revocation import require_revocable
+from archibald_sync.services.slots import Slots
 from archibald_sync.services.work import Work
 from archibald_sync.services.worker import AttemptWorker
 
@@ -74,7 +77,7 @@ class SyncService:
         self._mirror = mirror
         self._history = mirror.history
         self._transactions = transactions
-        self._schedule = schedule
+        self._slots = Slots(mirror.history, schedule, transactions, clock)
         self._priority = priority
         self._retry = retry
         self._limits = limits
@@ -103,7 +106,12 @@ class SyncService:
         if request.rolls_back is not None:
             mirror, undone = self._mirror, request.rolls_back
             require_revocable(mirror.resource, mirror.history, mirror.catalogue, undone)
-        return self._history.claim_run(request, epoch, with_session=not self._priority.held())
+        return self._history.claim_run(
+            request,
+            epoch,
+            with_session=not self._priority.held(),
+            max_attempts=self._retry.max_attempts,
+        )
 
     def run(self, claim: Claim, control: RunControl) -> RunEnd:
         """Work on a claimed run until it ends; return how it did.
@@ -129,14 +137,7 @@ class SyncService:
 
     def advance_schedule(self, epoch: int) -> None:
         """Move the due time past now, on its grid: slots gone by are not made up for."""
-        state = self._schedule.state()
-        if state.next_due_at is None:
-            return
-        interval_ms = state.interval_minutes * 60_000
-        late_ms = self._clock.now_ms() - state.next_due_at
-        if late_ms >= 0:
-            missed = late_ms // interval_ms + 1
-            self._schedule.set_next_due(state.next_due_at + missed * interval_ms, epoch)
+        self._slots.advance(epoch)
 
     def _work(self, work: Work) -> RunEnd:
         try:
@@ -159,7 +160,7 @@ class SyncService:
             wait=self._wait_s,
             # An event that merely ends the sleep would let one more attempt begin.
             sleep=work.control.wait,
-            before_sleep=self._log_wait,
+            before_sleep=partial(self._note_wait, work),
             reraise=True,
         )
         for attempt in retrying:
@@ -202,7 +203,7 @@ class SyncService:
 
     def _advance_if_due(self, claim: Claim) -> None:
         if claim.request.trigger.is_due:
-            self.advance_schedule(claim.epoch)
+            self._slots.advance(claim.epoch, claim)
 
     def _end_session(self, work: Work, exc: Exception) -> None:
         if isinstance(exc, Fenced) or work.session_id is None:
@@ -276,10 +277,18 @@ class SyncService:
         asked = getattr(_error_of(state), "retry_after_s", None) or 0
         return max(planned, min(asked, self._retry.retry_after_cap_s))
 
-    def _log_wait(self, state: RetryCallState) -> None:
+    def _note_wait(self, work: Work, state: RetryCallState) -> None:
+        """Tell the log, and whoever looks at the run's row, when the next attempt begins."""
         wait_ms = round((state.next_action.sleep if state.next_action else 0) * 1000)
         following, most = state.attempt_number + 1, self._retry.max_attempts
-        self._log.info("Retrying in %dms (attempt %d/%d)", wait_ms, following, most)
+        fields = {"runId": work.claim.run_id}
+        self._log.info("Retrying in %dms (attempt %d/%d)", wait_ms, following, most, extra=fields)
+        try:
+            self._history.await_attempt(
+                work.claim.run_id, self._clock.now_ms() + wait_ms, work.claim.epoch
+            )
+        except StorageError as exc:
+            self._log.warning("%s", exc, extra={**fields, "code": exc.code})
 
     @staticmethod
     def _kind(claim: Claim) -> str:

@@ -18,6 +18,7 @@ from archibald_sync.domain.models import (
     SessionStatus,
     SyncMetrics,
 )
+from archibald_sync.domain.statistics import Effort
 from archibald_sync.errors import NotFoundError, SyncInProgressError
 from archibald_sync.storage.fence import check_epoch
 from archibald_sync.storage.history_rows import (
@@ -116,8 +117,15 @@ class SqliteHistory:
 
     # Runs and their sessions, under the owner's epoch.
 
-    def claim_run(self, request: RunRequest, epoch: int, *, with_session: bool) -> Claim:
-        """Begin a run, and its first session if ``with_session``.
+    def claim_run(
+        self,
+        request: RunRequest,
+        epoch: int,
+        *,
+        with_session: bool,
+        max_attempts: int | None = None,
+    ) -> Claim:
+        """Begin a run of ``max_attempts``, and its first session if ``with_session``.
 
         A run that it approves is marked as approved.
 
@@ -131,7 +139,7 @@ class SqliteHistory:
             if active is not None:
                 raise SyncInProgressError(active)
             now = self._clock.now_ms()
-            run_id = self._insert_run(request, epoch, now)
+            run_id = self._insert_run(request, epoch, now, max_attempts)
             claim = Claim(run_id, request, epoch, now, None)
             if not with_session:
                 return claim
@@ -168,7 +176,19 @@ class SqliteHistory:
             now = self._clock.now_ms()
             session_id = self._free_id("sync", now)
             self._insert_session(session_id, claim, attempt, now)
+            if attempt > 1:
+                self._write("set_next_attempt", id=claim.run_id, nextAttemptAt=None)
             return session_id
+
+    def await_attempt(self, run_id: str, next_attempt_at: int, epoch: int) -> None:
+        """Say that a run waits until ``next_attempt_at`` for its next attempt.
+
+        Raises:
+            Fenced: ``epoch`` is over.
+        """
+        with self._database.transaction() as connection:
+            check_epoch(connection, self._resource, epoch)
+            self._write("set_next_attempt", id=run_id, nextAttemptAt=next_attempt_at)
 
     def update_progress(self, session_id: str, progress: Progress, epoch: int) -> None:
         """Keep how far a session has come.
@@ -301,6 +321,11 @@ class SqliteHistory:
         row = self._database.row(Q["last_coverage"], {"syncType": self._resource})
         return Coverage(**json.loads(row["coverage"])) if row else None
 
+    def past_efforts(self) -> list[Effort]:
+        """Return what the last few whole readings took, the newest first."""
+        rows = self._database.rows(Q["past_efforts"], {"syncType": self._resource})
+        return [Effort(row["durationMs"], row["items"] or 0) for row in rows]
+
     def last_changes_after(self) -> int | None:
         """Return the change after which those of the last completed sync begin, if known."""
         row = self._database.row(Q["last_changes_after"], {"syncType": self._resource})
@@ -312,9 +337,12 @@ class SqliteHistory:
         row = self._database.row(Q["totals"], {"syncType": self._resource})
         return {name: row[name] if row else None for name in names}
 
-    def _insert_run(self, request: RunRequest, epoch: int, now: int) -> str:
+    def _insert_run(
+        self, request: RunRequest, epoch: int, now: int, max_attempts: int | None
+    ) -> str:
         run_id = self._free_id("run", now)
-        self._write("insert_run", **new_run(run_id, self._resource, request, epoch, now))
+        row = new_run(run_id, self._resource, request, epoch, now, max_attempts)
+        self._write("insert_run", **row)
         if request.approves is not None:
             approval = {"approvedAt": now, "approvedBy": request.requested_by}
             self._write("approve_run", id=request.approves, **approval)

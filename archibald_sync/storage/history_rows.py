@@ -38,8 +38,13 @@ def new_session(
     }
 
 
-def new_run(
-    run_id: str, resource: str, request: RunRequest, epoch: int, now: int
+def new_run(  # what a row is made of
+    run_id: str,
+    resource: str,
+    request: RunRequest,
+    epoch: int,
+    now: int,
+    max_attempts: int | None = None,
 ) -> dict[str, Any]:
     """Return the parameters of ``insert_run``."""
     return {
@@ -53,6 +58,7 @@ def new_run(
         "epoch": epoch,
         "approves": request.approves,
         "isDryRun": request.is_dry_run,
+        "maxAttempts": max_attempts,
     }
 
 

@@ -19,8 +19,10 @@ from archibald_sync.web import (
     delivery,
     docs,
     errors,
+    events,
     health,
     keys,
+    overview,  # noqa: F401  # adds its routes to those of sync
     pages,
     priority,
     provider,
@@ -28,12 +30,15 @@ from archibald_sync.web import (
     sync,
     users,
 )
+from archibald_sync.web.events import fit_seats
 from archibald_sync.web.openapi import make_api
 
 if TYPE_CHECKING:
     from flask import Flask
 
     from archibald_sync.web.context import Services
+
+__all__ = ["fit_seats", "init_app"]
 
 MAX_BODY_BYTES = 64 * 1024
 
@@ -49,6 +54,7 @@ def init_app(app: Flask, services: Services) -> None:
     context.init_app(app, services)
     security.init_app(app, services.settings)
     auditing.init_app(app)
+    events.init_app(app, services.settings.event_clients)
     api = make_api(app)
     for one in services.resources.values():
         name = one.resource.name

@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from archibald_sync.services.accounts import AccountService
     from archibald_sync.services.audit import AuditService
     from archibald_sync.services.catalogue import CatalogueService
+    from archibald_sync.services.feed import StatusFeed
     from archibald_sync.services.keys import KeyService
     from archibald_sync.services.logins import LoginService
     from archibald_sync.services.monitoring import MonitoringService
+    from archibald_sync.services.overview import OverviewService
     from archibald_sync.services.priority import PriorityManager
     from archibald_sync.services.schedule import ScheduleService
     from archibald_sync.services.tokens import TokenService
@@ -58,6 +60,14 @@ class ResourceServices(Protocol):
     @property
     def catalogue(self) -> CatalogueService:
         """Return whom to ask about the records themselves."""
+
+    @property
+    def overview(self) -> OverviewService:
+        """Return whom to ask about the past at a glance."""
+
+    @property
+    def feed(self) -> StatusFeed:
+        """Return who tells when the status changes."""
 
 
 class AccessServices(Protocol):

@@ -89,6 +89,7 @@ class Number(fields.Float):
         return number
 
 
-def instant(**kwargs: Any) -> fields.Integer:  # noqa: ANN401
-    """Return a field of an answer: milliseconds since the epoch, UTC."""
-    return fields.Integer(metadata={"format": "int64", "description": _INSTANT}, **kwargs)
+def instant(what: str | None = None, **kwargs: Any) -> fields.Integer:  # noqa: ANN401
+    """Return a field of an answer: milliseconds since the epoch, UTC; ``what`` says of what."""
+    description = _INSTANT if what is None else f"{what}. {_INSTANT}"
+    return fields.Integer(metadata={"format": "int64", "description": description}, **kwargs)

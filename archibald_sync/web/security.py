@@ -103,6 +103,19 @@ def current_user() -> Caller:
     return caller
 
 
+def require_role_still(needed: Role) -> Caller:
+    """Return who asks, after looking again: an answer may take minutes.
+
+    Raises:
+        AuthError: What they showed no longer counts.
+        Forbidden: They are not, or no longer, of the role ``needed``.
+    """
+    g.caller = caller = _authenticate()
+    if not caller.role.includes(needed):
+        raise Forbidden(f"this needs the role {needed}; yours is {caller.role}")
+    return caller
+
+
 def known_caller() -> Caller | None:
     """Return who asks; None where nobody has proved who they are."""
     caller: Caller | None = g.get("caller")
@@ -129,9 +142,7 @@ def _authorise() -> None:
         return
     if needed is None:
         raise Forbidden("nobody may use this route: it declares no permission")
-    g.caller = caller = _authenticate()
-    if not caller.role.includes(Role(needed)):
-        raise Forbidden(f"this needs the role {needed}; yours is {caller.role}")
+    caller = require_role_still(Role(needed))
     if is_for_persons(view) and caller.kind is not CallerKind.USER:
         raise Forbidden("this is for users who have logged in")
 

@@ -37,7 +37,7 @@ bp = Blueprint("sync", __name__, description="Keeping the local copy in step wit
 _log = ComponentLogger("API")
 
 
-def _here() -> ResourceServices:
+def here() -> ResourceServices:
     """Return the services of the resource that this request is about."""
     return services().resources[str(request.blueprint)]
 
@@ -45,7 +45,7 @@ def _here() -> ResourceServices:
 def _log_wish(message: str, **values: object) -> None:
     describe_act(None, **values)
     fields = {"userId": current_user().id, **values, "requestId": request_id()}
-    _log.info(message, _here().resource.name, extra=fields)
+    _log.info(message, here().resource.name, extra=fields)
 
 
 @bp.route("/metrics")
@@ -54,7 +54,7 @@ def _log_wish(message: str, **values: object) -> None:
 @bp.response(200, schemas.MetricsAnswerSchema)
 def metrics() -> dict[str, Any]:
     """Metrics over all sessions ever, and the last ten."""
-    monitoring = _here().monitoring
+    monitoring = here().monitoring
     return {"metrics": monitoring.metrics(), "history": monitoring.history(METRICS_HISTORY)}
 
 
@@ -72,7 +72,7 @@ def start(body: dict[str, Any], headers: dict[str, Any]) -> dict[str, Any]:
     interval = body["intervalMinutes"]
     _log_wish("Starting %s auto-sync", intervalMinutes=interval)
     key = idempotency_key(headers)
-    intent = _here().schedule.start(interval, current_user().name, key)
+    intent = here().schedule.start(interval, current_user().name, key)
     result = intent.result or {}
     return {
         "success": True,
@@ -95,7 +95,7 @@ def stop(body: dict[str, Any], headers: dict[str, Any]) -> dict[str, Any]:
     """
     _log_wish("Stopping %s auto-sync", cancel=body["cancel"])
     key, is_cancel = idempotency_key(headers), body["cancel"]
-    intent = _here().schedule.stop(current_user().name, key, cancel=is_cancel)
+    intent = here().schedule.stop(current_user().name, key, cancel=is_cancel)
     return {"success": True, "applied": _is_applied(intent)}
 
 
@@ -117,7 +117,7 @@ def run(
     """
     _log_wish("Running %s sync", dryRun=body["dryRun"])
     key, is_dry_run = idempotency_key(headers), body["dryRun"]
-    intent = _here().schedule.run_now(current_user().name, key, is_dry_run=is_dry_run)
+    intent = here().schedule.run_now(current_user().name, key, is_dry_run=is_dry_run)
     if intent.state is IntentState.APPLIED:
         return _accepted(dict(intent.result or {}))
     if intent.state is IntentState.REJECTED:
@@ -130,7 +130,7 @@ def run(
 @bp.response(200, schemas.StatusSchema)
 def status() -> dict[str, Any]:
     """How the sync stands now, and why."""
-    return _here().monitoring.status()
+    return here().monitoring.status()
 
 
 @bp.route("/history")
@@ -143,7 +143,7 @@ def history(query: dict[str, Any]) -> dict[str, Any]:
     """Sessions, the newest first, page by page."""
     limit = query["limit"]
     before = decoded(query["before"])
-    found = _here().monitoring.history(limit + 1, before, query["status"])
+    found = here().monitoring.history(limit + 1, before, query["status"])
     shown = found[:limit]
     following = encoded(shown[-1]["startedAt"], shown[-1]["id"]) if len(found) > limit else None
     return {"sessions": shown, "next": following}
@@ -156,7 +156,7 @@ def history(query: dict[str, Any]) -> dict[str, Any]:
 @bp.doc(responses=problem_responses(404))
 def session(session_id: str) -> Mapping[str, Any]:
     """One session: one attempt of a run."""
-    found = _here().monitoring.session(session_id)
+    found = here().monitoring.session(session_id)
     if found is None:
         raise NotFoundError("there is no such session")
     return found
@@ -169,7 +169,7 @@ def session(session_id: str) -> Mapping[str, Any]:
 @bp.doc(responses=problem_responses(404))
 def show_run(run_id: str) -> Mapping[str, Any]:
     """One run, with its sessions."""
-    found = _here().monitoring.run(run_id)
+    found = here().monitoring.run(run_id)
     if found is None:
         raise NotFoundError("there is no such run")
     return found
@@ -186,7 +186,7 @@ def plan(query: dict[str, Any], run_id: str) -> dict[str, Any]:
     The plans of the last five such runs are kept.
     """
     kind, start = PlanKind(query["kind"]), int(query["cursor"])
-    entries, following = _here().monitoring.plan_page(run_id, kind, start, query["limit"])
+    entries, following = here().monitoring.plan_page(run_id, kind, start, query["limit"])
     return {"entries": entries, "next": None if following is None else str(following)}
 
 
@@ -202,10 +202,10 @@ def approve(_body: dict[str, Any], run_id: str) -> ResponseReturnValue:
     is within 1 % of the held one in each count. 409: it is not held, was approved
     before, a newer one is held, or a run is at work.
     """
-    if _here().monitoring.run(run_id) is None:
+    if here().monitoring.run(run_id) is None:
         raise NotFoundError("there is no such run")
     _log_wish("Approving a held plan of %s", runId=run_id)
-    intent = _here().schedule.approve(run_id, current_user().name)
+    intent = here().schedule.approve(run_id, current_user().name)
     if intent.state is IntentState.APPLIED:
         return _accepted(dict(intent.result or {}))
     if intent.state is IntentState.REJECTED:
@@ -238,7 +238,7 @@ def _accepted(body: dict[str, object]) -> ResponseReturnValue:
 def _at_work(run_id: str, is_welcome: bool) -> ResponseReturnValue:  # noqa: FBT001
     if not is_welcome:
         raise SyncInProgressError(run_id)
-    found = _here().monitoring.run(run_id)
+    found = here().monitoring.run(run_id)
     sessions = found["sessions"] if found else []
     session_id = sessions[-1]["id"] if sessions else None
     return _accepted({"runId": run_id, "sessionId": session_id, "attached": True})

@@ -74,6 +74,12 @@ class SessionSchema(Schema):
         metadata={"description": "The source said that nothing changed: checked, not verified"}
     )
     changesAfter = _count()
+    stageMs = fields.Dict(
+        keys=fields.String(),
+        values=fields.Integer(),
+        allow_none=True,
+        metadata={"description": "Milliseconds a stage, once it has ended"},
+    )
 
 
 class RunSchema(Schema):
@@ -97,6 +103,8 @@ class RunSchema(Schema):
     approvedAt = instant(allow_none=True)
     approvedBy = _text()
     summary = fields.Dict(allow_none=True, metadata={"description": "What its plan did"})
+    nextAttemptAt = instant("While it waits for its next attempt", allow_none=True)
+    maxAttempts = _count()
 
 
 class RunWithSessionsSchema(RunSchema):
@@ -275,6 +283,21 @@ class ProgressSchema(Schema):
     items = _count()
     totalItems = _count()
     heartbeatAt = instant(allow_none=True)
+    etaAt = instant("When it will probably end, judged by earlier ones", allow_none=True)
+
+
+class CurrentRunSchema(Schema):
+    """The run at work, also while it waits for its next attempt or for priority to end."""
+
+    runId = fields.String()
+    trigger = fields.String(metadata={"enum": list(Trigger)})
+    requestedBy = _text()
+    isDryRun = fields.Boolean()
+    startedAt = instant()
+    attempt = fields.Integer(metadata={"description": "The last one that began; 0: none yet"})
+    maxAttempts = _count()
+    nextAttemptAt = instant("Null unless it waits between attempts", allow_none=True)
+    lastError = _text()
 
 
 class OwnerSchema(Schema):
@@ -314,6 +337,7 @@ class StatusSchema(Schema):
     lastVerifiedAt = instant(allow_none=True)
     lastChangeAt = instant(allow_none=True)
     progress = fields.Nested(ProgressSchema, allow_none=True)
+    currentRun = fields.Nested(CurrentRunSchema, allow_none=True)
     lastRun = fields.Nested(RunSchema, allow_none=True)
     owner = fields.Nested(OwnerSchema, allow_none=True)
     priority = fields.List(fields.Nested(HeldLeaseSchema))

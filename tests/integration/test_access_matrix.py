@@ -162,7 +162,10 @@ SOMEBODY: dict[str, tuple[Role | None, bool, Show]] = {
 
 
 def _ask(api: Api, route: Route, headers: Mapping[str, str]) -> Any:  # noqa: ANN401  # a test answer
-    return api.client.open(route.path, method=route.method, headers=headers)
+    answer = api.client.open(route.path, method=route.method, headers=headers)
+    if answer.is_streamed:
+        answer.close()  # it may be one that does not end by itself
+    return answer
 
 
 def _declared(api: Api) -> dict[tuple[str, str], set[int]]:

@@ -73,10 +73,12 @@ def test_late_run_says_so(world: World, source: FakeSource) -> None:
 
     world.driver().start()
 
-    wait_for(lambda: [run["outcome"] for run in world.runs()] == ["completed"])
-    run = world.runs()[0]
+    wait_for(lambda: [run["outcome"] for run in world.runs()] == ["completed", "skipped"])
+    run, skipped = world.runs()
     assert (run["trigger"], run["dueAt"]) == ("catchUp", due)
     assert run["latenessMs"] >= 5 * _HOUR_MS
+    assert (skipped["reason"], skipped["dueAt"]) == ("not_driven", due + 5 * _HOUR_MS)
+    assert skipped["detail"].startswith("10 slots skipped"), skipped["detail"]
     following = world.schedule.state().next_due_at
     assert following is not None
     assert (following - due) % (30 * 60_000) == 0, "the grid is kept"

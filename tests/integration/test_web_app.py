@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from archibald_sync.services.catalogue import CatalogueService
+    from archibald_sync.services.feed import StatusFeed
+    from archibald_sync.services.overview import OverviewService
     from archibald_sync.services.priority import PriorityManager
 
 SECRET = "a secret for tests, long enough for HS256"
@@ -50,6 +52,8 @@ class OneResource:
     schedule: ScheduleService
     monitoring: MonitoringService
     catalogue: CatalogueService
+    overview: OverviewService
+    feed: StatusFeed
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,11 @@ class Api:
         environ = {"JWT_SECRET_KEY": SECRET, **(settings or {})}
         services = AllServices(
             load_settings(environ, folder=world.folder),
-            {PRODUCTS.name: OneResource(PRODUCTS, schedule, world.monitoring, world.reading)},
+            {
+                PRODUCTS.name: OneResource(
+                    PRODUCTS, schedule, world.monitoring, world.reading, world.overview, world.feed
+                )
+            },
             accounts,
             access_services(accounts, world.access_database, world.clock),
             world.priority,

@@ -51,9 +51,13 @@ WHERE id = :id AND status = 'running'
 -- name: insert_run
 -- Begin a run.
 INSERT INTO sync_runs (id, resource, "trigger", requestedBy, dueAt, startedAt, latenessMs,
-                       epoch, approves, isDryRun)
+                       epoch, approves, isDryRun, maxAttempts)
 VALUES (:id, :resource, :trigger, :requestedBy, :dueAt, :startedAt, :latenessMs,
-        :epoch, :approves, :isDryRun)
+        :epoch, :approves, :isDryRun, :maxAttempts)
+
+-- name: set_next_attempt
+-- Say when the next attempt of a working run begins, or that it does not wait for one.
+UPDATE sync_runs SET nextAttemptAt = :nextAttemptAt WHERE id = :id AND outcome IS NULL
 
 -- name: approve_run
 -- Say who approved a held run.
@@ -82,7 +86,8 @@ SET endedAt = :endedAt,
     reason = :reason,
     detail = :detail,
     attempts = :attempts,
-    summary = :summary
+    summary = :summary,
+    nextAttemptAt = NULL
 WHERE id = :id AND outcome IS NULL
 
 -- name: active_run
@@ -112,6 +117,7 @@ SET outcome = 'interrupted',
     reason = 'owner_lost',
     detail = :message,
     endedAt = :now,
+    nextAttemptAt = NULL,
     attempts = (SELECT COUNT(*) FROM sync_sessions WHERE runId = sync_runs.id)
 WHERE resource = :resource AND outcome IS NULL AND id IS NOT :activeRunId
 
@@ -182,3 +188,15 @@ FROM sync_sessions
 WHERE syncType = :syncType AND status = 'completed'
 ORDER BY rowid DESC
 LIMIT 1
+
+-- name: past_efforts
+-- How long the last whole readings took, and for how many rows; looks at the newest only.
+SELECT completedAt - startedAt AS durationMs, itemsProcessed AS items
+FROM (
+  SELECT * FROM sync_sessions
+  WHERE syncType = :syncType
+  ORDER BY startedAt DESC, id DESC
+  LIMIT 50
+)
+WHERE status = 'completed' AND syncMode <> 'rollback' AND NOT isShortcut
+LIMIT 5

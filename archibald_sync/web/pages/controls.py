@@ -36,16 +36,14 @@ def lacks_role(caller: Caller, needed: Role) -> str | None:
     return _("Only for the role %(role)s or above.", role=words.role(needed))
 
 
-def sync_controls(
-    status: Mapping[str, Any], caller: Caller, *, is_at_work: bool
-) -> dict[str, Control]:
+def sync_controls(status: Mapping[str, Any], caller: Caller) -> dict[str, Control]:
     """Return the acts on a sync by their names.
 
     Args:
         status: What ``MonitoringService.status`` returned.
         caller: Who would act.
-        is_at_work: Whether a run works, or waits to go on.
     """
+    is_at_work = status["currentRun"] is not None
     refused = lacks_role(caller, Role.OPERATOR) or _no_owner(status)
     run_obstacle = refused or (_("A run is at work already.") if is_at_work else None)
     idle = None if is_at_work else _("No run is at work.")

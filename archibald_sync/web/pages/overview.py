@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, render_template
 
 from archibald_sync.domain.models import Role
-from archibald_sync.web.context import services
+from archibald_sync.web.pages.charts import change_chart, run_chart, run_words
 from archibald_sync.web.pages.controls import sync_controls
-from archibald_sync.web.pages.current_run import current_run
 from archibald_sync.web.pages.layout import here
 from archibald_sync.web.security import current_user, requires
 
@@ -24,7 +23,14 @@ bp = Blueprint("overview", __name__, url_prefix="/overview")
 @requires(Role.VIEWER)
 def index() -> str:
     """Show the whole page."""
-    return render_template("page/overview.html", **_values())
+    return render_template("page/overview.html", **{**_values(), **_chart_values()})
+
+
+@bp.get("/charts")
+@requires(Role.VIEWER)
+def charts() -> str:
+    """Show only the charts: they change with each run that ends."""
+    return render_template("page/overview_charts.html", **_chart_values())
 
 
 @bp.get("/live")
@@ -38,16 +44,41 @@ def _values() -> dict[str, Any]:
     monitoring = here().monitoring
     now = round(datetime.now(UTC).timestamp() * 1000)
     status = monitoring.status()
-    run = current_run(status, monitoring, services().settings, now)
-    if run and run.is_waiting and status["state"] == "idle":
-        status = {**status, "state": "waiting"}
     return {
+        "version": _version(status),
         "status": status,
-        "run": run,
+        "run": status["currentRun"],
+        "rows_per_s": _rate(status["progress"], now),
         "metrics": monitoring.metrics(),
-        "controls": sync_controls(status, current_user(), is_at_work=run is not None),
+        "controls": sync_controls(status, current_user()),
         "freshness": _freshness(status, now),
     }
+
+
+def _chart_values() -> dict[str, Any]:
+    statistics = here().overview.statistics()
+    return {
+        "version": _version(here().monitoring.status()),
+        "statistics": statistics,
+        "run_chart": run_chart(statistics["runs"]),
+        "run_words": run_words(statistics["runs"]),
+        "change_chart": change_chart(statistics["changesPerDay"]),
+    }
+
+
+def _version(status: Mapping[str, Any]) -> str:
+    """Return what changes whenever a run ends, and so the charts."""
+    last = status["lastRun"]
+    return f"{last['id']} {last['outcome']}" if last else ""
+
+
+def _rate(progress: Mapping[str, Any] | None, now: int) -> float | None:
+    """Return rows a second of the attempt at work; None before it has read any."""
+    if not progress or not progress["items"]:
+        return None
+    elapsed_s = max(now - progress["startedAt"], 1) / 1000
+    rate: float = progress["items"] / elapsed_s
+    return rate
 
 
 def _freshness(status: Mapping[str, Any], now: int) -> dict[str, Any]:

@@ -18,7 +18,6 @@ _STATES = {
     "held": later("Held"),
     "failing": later("Failing"),
     "stale": later("Stale"),
-    "waiting": later("Waiting"),
 }
 _OUTCOMES = {
     "running": later("running"),
@@ -73,7 +72,6 @@ SCRIPT = {
 _TONES = {
     "idle": "good",
     "running": "busy",
-    "waiting": "busy",
     "paused": "warn",
     "stopped": "warn",
     "held": "bad",
@@ -141,19 +139,23 @@ def reason(status: Mapping[str, Any]) -> str:
         return _("Stopped by %(name)s.", name=by) if by else _("Stopped by the settings.")
     if state_name == "stale":
         return _("No successful sync for three intervals.")
-    if state_name == "failing" and not (status["owner"] or {}).get("isLive"):
-        return _("No process drives the schedule. Is the service running?")
     if state_name in {"held", "failing"}:
-        return str(status["reason"] or "")
-    return _fine(state_name)
-
-
-def _fine(state_name: str) -> str:
+        return _trouble(status)
     if state_name == "running":
-        return _("The local copy stays as it is until the whole list has been read and judged.")
-    if state_name == "waiting":
-        return _("An attempt failed; the next one follows by itself.")
+        return _work(status)
     return _("The last sync went well, and the next one is planned.")
+
+
+def _trouble(status: Mapping[str, Any]) -> str:
+    if not (status["owner"] or {}).get("isLive"):
+        return _("No process drives the schedule. Is the service running?")
+    return str(status["reason"] or "")
+
+
+def _work(status: Mapping[str, Any]) -> str:
+    if status["progress"]:
+        return _("The local copy stays as it is until the whole list has been read and judged.")
+    return _("An attempt failed; the next one follows by itself.")
 
 
 def _pause(status: Mapping[str, Any]) -> str:

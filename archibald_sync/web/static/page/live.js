@@ -54,12 +54,19 @@ async function refresh() {
   lastAt = Date.now();
   isWantedAgain = false;
   try {
-    await Promise.all(regions().map(renewed));
+    await Promise.all(regions().filter((one) => !one.dataset.follows).map(renewed));
+    await Promise.all(regions().filter(isBehind).map(renewed));
     found();
   } catch (error) {
     if (error instanceof LoggedOut) goToLogin();
     else lost();
   }
+}
+
+// A region with data-follows="ID" is asked for only when that one has another data-version.
+function isBehind(region) {
+  const leader = document.getElementById(region.dataset.follows ?? "");
+  return leader !== null && leader.dataset.version !== region.dataset.version;
 }
 
 async function renewed(region) {
@@ -92,8 +99,7 @@ function listen() {
   if (!data.events || events) return;
   events = new EventSource(data.events);
   events.onopen = refreshLive;
-  events.onmessage = changed;
-  for (const name of data.eventNames ?? []) events.addEventListener(name, changed);
+  events.addEventListener("state", changed);
   events.onerror = () => {
     // The browser tries again by itself, unless it was refused: too many listen already.
     if (events?.readyState === EventSource.CLOSED) {

@@ -1,0 +1,136 @@
+# ruff: noqa: N815  # members are named as JSON has them
+"""What the API says about the past at a glance."""
+
+from __future__ import annotations
+
+from marshmallow import Schema, fields, validate
+
+from archibald_sync.domain.models import RunOutcome, SessionStatus, Trigger
+from archibald_sync.web.cursor import Cursor
+from archibald_sync.web.fields import Number, WholeNumber, instant
+
+MAX_RUNS = 200
+_DEFAULT_RUNS = 20
+_OUTCOMES = [outcome.value for outcome in RunOutcome]
+_STATUSES = [status.value for status in SessionStatus]
+
+
+def _text(*values: str) -> fields.String:
+    metadata = {"enum": [*values, None]} if values else {}
+    return fields.String(allow_none=True, metadata=metadata)
+
+
+def _count() -> fields.Integer:
+    return fields.Integer(allow_none=True)
+
+
+class RunOverviewSchema(Schema):
+    """One run at a glance, with the counts of its last session."""
+
+    id = fields.String(metadata={"example": "products-run-1705678900000"})
+    trigger = fields.String(metadata={"enum": list(Trigger)})
+    requestedBy = _text()
+    dueAt = instant(allow_none=True)
+    startedAt = instant()
+    endedAt = instant(allow_none=True)
+    durationMs = _count()
+    outcome = _text(*_OUTCOMES)
+    reason = _text()
+    detail = _text()
+    latenessMs = _count()
+    isDryRun = fields.Boolean()
+    approvedAt = instant(allow_none=True)
+    approvedBy = _text()
+    attempts = fields.Integer()
+    maxAttempts = _count()
+    nextAttemptAt = instant("While it waits for its next attempt", allow_none=True)
+    itemsProcessed = _count()
+    itemsCreated = _count()
+    itemsUpdated = _count()
+    itemsDeleted = _count()
+    itemsRestored = _count()
+    itemsRenamed = _count()
+    itemsUnchanged = _count()
+    itemsMissing = _count()
+    itemsRejected = _count()
+    isShortcut = fields.Boolean()
+
+
+class SessionOverviewSchema(Schema):
+    """One attempt of a run at a glance."""
+
+    id = fields.String(metadata={"example": "products-sync-1705678900000"})
+    attempt = fields.Integer()
+    status = fields.String(metadata={"enum": _STATUSES})
+    startedAt = instant()
+    completedAt = instant(allow_none=True)
+    errorCode = _text()
+    errorMessage = _text()
+    stageMs = fields.Dict(keys=fields.String(), values=fields.Integer(), allow_none=True)
+
+
+class RunInListSchema(RunOverviewSchema):
+    """One run of the list, with its attempts, the first one first."""
+
+    sessions = fields.List(fields.Nested(SessionOverviewSchema), required=True)
+
+
+class RunsQuerySchema(Schema):
+    """Which runs to list."""
+
+    limit = WholeNumber(1, MAX_RUNS, "runs", load_default=_DEFAULT_RUNS, is_text=True)
+    before = Cursor()
+    outcome = fields.String(
+        load_default=None,
+        validate=validate.OneOf(_OUTCOMES, error=f"expected one of {', '.join(_OUTCOMES)}"),
+        metadata={"enum": _OUTCOMES},
+    )
+
+
+class RunsSchema(Schema):
+    """Runs, the newest first."""
+
+    runs = fields.List(fields.Nested(RunInListSchema), required=True)
+    next = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Where older ones begin; null at the end"},
+    )
+
+
+class StatisticsQuerySchema(Schema):
+    """Over how many runs."""
+
+    runs = WholeNumber(1, MAX_RUNS, "runs", load_default=MAX_RUNS, is_text=True)
+
+
+class SuccessRateSchema(Schema):
+    """How many of the last runs completed."""
+
+    counted = fields.Integer(
+        required=True,
+        metadata={"description": "Those that completed, failed, were held or interrupted"},
+    )
+    completed = fields.Integer(required=True)
+    percent = Number(required=True, allow_none=True)
+
+
+class DayOfChangesSchema(Schema):
+    """How many records changed on one day."""
+
+    day = fields.String(
+        required=True, metadata={"format": "date", "description": "In UTC; 2026-11-25, say"}
+    )
+    created = fields.Integer(required=True, metadata={"description": "Those renamed included"})
+    updated = fields.Integer(required=True)
+    deleted = fields.Integer(required=True)
+    restored = fields.Integer(required=True)
+    renamed = fields.Integer(required=True)
+
+
+class StatisticsSchema(Schema):
+    """The last runs, the newest first; their success rate; the changes of 30 days."""
+
+    runs = fields.List(fields.Nested(RunOverviewSchema), required=True)
+    successRate = fields.Nested(SuccessRateSchema, required=True)
+    changesPerDay = fields.List(fields.Nested(DayOfChangesSchema), required=True)
