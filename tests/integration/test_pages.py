@@ -197,11 +197,12 @@ def test_templates_are_short() -> None:
     assert {name for name, length in lengths.items() if length > 60} == set()
 
 
-def test_the_run_at_work_is_shown(api: Api, source: FakeSource) -> None:
+@pytest.mark.parametrize("at_first", [(True,), (False, False, True)], ids=["unread", "read"])
+def test_the_run_at_work_is_shown(api: Api, source: FakeSource, at_first: tuple[bool, ...]) -> None:
     """While a run works its stage, pages, rows and attempt are on the page, and it can be ended."""
     source.records = catalogue_of(200)
     is_reading, may_go_on = threading.Event(), threading.Event()
-    begun = iter((False, False, True))
+    begun = iter(at_first)
 
     def pause(_control: Control) -> None:
         if next(begun, False):
