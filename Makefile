@@ -23,7 +23,7 @@ TESTS ?=
 TEST_PROCESSES ?= 3
 
 .DELETE_ON_ERROR:
-.PHONY: help run test check lint types layers bench load chaos browser screenshots package lock \
+.PHONY: help run test check lint types layers bench load chaos contract browser screenshots package lock \
 	audit clean
 
 help: ## Show this list
@@ -57,7 +57,10 @@ load: $(DEV) ## Measure the API under load for minutes; needs wrk
 	$(BIN)/python bench/load.py
 
 chaos: $(DEV) ## Kill, restart and starve the running service
-	$(BIN)/pytest tests/chaos tests/e2e -m slow --timeout=1800
+	$(BIN)/pytest tests/chaos -m slow --timeout=1800
+
+contract: $(DEV) ## Ask the API thousands of things that its description allows
+	$(BIN)/pytest tests/e2e/test_contract.py -m slow --timeout=3600
 
 browser: $(DEV) ## Try the pages in Chromium, the long journeys too
 	$(BIN)/pytest tests/e2e -k page -m "slow or not slow"
