@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -142,7 +143,7 @@ def test_without_a_terminal_each_change_is_a_line(instance: Instance, number: in
 
     lines = screen.text.splitlines()
     assert lines[0].startswith("products failing: no process drives the schedule")
-    assert all(line != following for line, following in zip(lines, lines[1:], strict=False))
+    assert all(line != following for line, following in itertools.pairwise(lines))
     assert "\x1b" not in screen.text
     assert errors == ""
 
