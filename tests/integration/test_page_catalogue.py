@@ -22,7 +22,7 @@ HOSTILE = [
     "{{ 7 * 7 }}{% raw %}",
     "شفرة كربيد",
     "\u202egnp.exe",
-    "x" * 20_000,
+    "x" * 60_000,
     "",
     None,
 ]
@@ -322,7 +322,8 @@ def test_hostile_values_are_only_shown(api: Api, text: str | None) -> None:
         assert "<script>" not in shown
         assert "<img src=x" not in shown
         assert "49{" not in shown
-        assert len(shown) < 110_000, path
+        # A list stays a list; the product's own page has all of it.
+        assert len(shown) < 50_000 or "/record/" in path
 
 
 def test_a_key_with_a_slash_has_a_page(api: Api) -> None:
