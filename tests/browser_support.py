@@ -28,7 +28,11 @@ if TYPE_CHECKING:
 
 PASSWORD = "correct horse battery"
 # Every page that an admin can open without knowing an id: checked, and photographed.
-PAGES = {"/products/overview": "overview"}
+PAGES = {
+    "/products/overview": "overview",
+    "/products/catalogue": "catalogue",
+    "/products/changes": "changes",
+}
 USERS = ("admin", "operator", "viewer")
 START_S = 60
 AXE = Path(__file__).parent / "axe" / "axe.min.js"

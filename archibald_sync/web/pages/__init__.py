@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint
 
-from archibald_sync.web.pages import assets, language, layout, overview, refusals, session
+from archibald_sync.web.pages import (
+    assets,
+    catalogue,
+    changes,
+    filters,
+    language,
+    layout,
+    overview,
+    records,  # noqa: F401  # adds its routes to those of the catalogue
+    refusals,
+    session,
+)
 from archibald_sync.web.pages.layout import GENERAL, of_resource
 
 if TYPE_CHECKING:
@@ -19,7 +30,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
 # A page is a module with a blueprint `bp`; these are registered once a resource …
-OF_RESOURCE = (overview.bp,)
+OF_RESOURCE = (overview.bp, catalogue.bp, changes.bp)
 # … and these once.
 OF_ALL = (session.bp,)
 
@@ -29,6 +40,7 @@ def init_app(app: Flask, resources: Iterable[str]) -> None:
     language.init_app(app)
     layout.init_app(app)
     assets.init_app(app)
+    filters.init_app(app)
     _register(app, GENERAL, "", OF_ALL)
     for name in resources:
         _register(app, of_resource(name), f"/{name}", OF_RESOURCE)
