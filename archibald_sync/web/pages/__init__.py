@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint
 
-from archibald_sync.web.pages import assets, language, layout, overview, refusals, session
+from archibald_sync.web.pages import (
+    account,
+    admin,
+    assets,
+    language,
+    layout,
+    overview,
+    priority,
+    refusals,
+    session,
+)
 from archibald_sync.web.pages.layout import GENERAL, of_resource
 
 if TYPE_CHECKING:
@@ -21,7 +31,7 @@ if TYPE_CHECKING:
 # A page is a module with a blueprint `bp`; these are registered once a resource …
 OF_RESOURCE = (overview.bp,)
 # … and these once.
-OF_ALL = (session.bp,)
+OF_ALL = (session.bp, priority.bp, admin.bp, account.bp)
 
 
 def init_app(app: Flask, resources: Iterable[str]) -> None:
