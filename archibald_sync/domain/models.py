@@ -215,7 +215,8 @@ class SessionEnd:
     """How a session ended; ``counts`` and ``coverage`` stay None where no plan was made.
 
     ``changes_after`` is the newest change before its own, where it might write any. A
-    short-cut took the source's word that nothing changed.
+    short-cut took the source's word that nothing changed. ``stage_ms`` is how long each
+    stage took, in milliseconds.
     """
 
     status: SessionStatus
@@ -225,6 +226,7 @@ class SessionEnd:
     coverage: Coverage | None = None
     changes_after: int | None = None
     is_shortcut: bool = False
+    stage_ms: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +238,18 @@ class RunEnd:
     detail: str | None = None
     attempts: int = 0
     summary: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunLine:
+    """A line that was logged for a run; ``number`` counts the lines of the run from 1."""
+
+    number: int
+    logged_at: int
+    level: str
+    component: str
+    message: str
+    fields: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
