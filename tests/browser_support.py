@@ -32,6 +32,12 @@ PAGES = {
     "/products/overview": "overview",
     "/products/catalogue": "catalogue",
     "/products/changes": "changes",
+    "/priority": "priority",
+    "/admin/users": "users",
+    "/admin/users/operator": "user",
+    "/admin/keys": "keys",
+    "/admin/audit": "audit",
+    "/account": "account",
 }
 USERS = ("admin", "operator", "viewer")
 START_S = 60

@@ -79,6 +79,12 @@ class UserSchema(Schema):
     role = fields.String(required=True, metadata={"enum": list(Role)})
     isDisabled = fields.Boolean(required=True, attribute="is_disabled")
     createdAt = instant(required=True, attribute="created_at")
+    lastLoginAt = instant(
+        "When it logged in with its password; null where it never has",
+        required=True,
+        allow_none=True,
+        attribute="last_login_at",
+    )
 
 
 class UsersSchema(Schema):
@@ -179,6 +185,9 @@ class AuditFilterSchema(Schema):
     )
     until = WholeNumber(
         0, _MAX_INSTANT, "milliseconds since the epoch", load_default=None, is_text=True
+    )
+    renewals = fields.Boolean(
+        load_default=True, metadata={"description": "Also those that say that a login went on"}
     )
 
 

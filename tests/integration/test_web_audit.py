@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from support import FakeSource
 
 READS = {"GET", "HEAD"}
+RUN = {SYNC, f"{SYNC}/run"}  # two routes, one act
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def test_every_act_of_every_route_is_written_down(api: Api, kind: str) -> None:
         acts = _acts(api)
         assert len(acts) == before + 1, route
         act = acts[0]
-        assert act.action == route.endpoint
+        assert act.action == ("products.run" if route.rule in RUN else route.endpoint)
         assert act.actor == (user.name if kind == "token" else f"key:key-of-{user.name}")
         assert act.kind == ("user" if kind == "token" else "key")
         assert act.address == "127.0.0.1"
@@ -248,6 +249,27 @@ def test_filters_narrow(api: Api, query: str, expected: list[str]) -> None:
     assert [entry["action"] for entry in _entries(api, query)["entries"]] == expected
 
 
+def test_logins_that_go_on_can_be_left_out(api: Api) -> None:
+    """Without renewals a refused one is still there, and by default all are."""
+    pair = logged_in(api)
+    for _ in range(2):  # the second time it is refused
+        api.client.post("/api/auth/refresh", json={"refreshToken": pair["refreshToken"]})
+
+    def shown(query: str) -> list[tuple[str, str]]:
+        found = _entries(api, query)["entries"]
+        return [(one["action"], one["outcome"]) for one in found]
+
+    began, went_on, refused = [
+        ("auth.login", "done"),
+        ("auth.refresh", "done"),
+        ("auth.refresh", "refused"),
+    ]
+    assert shown("") == shown("?renewals=true") == [refused, went_on, began]
+    assert shown("?renewals=false") == [refused, began]
+    exported = api.call("GET", "/api/audit.csv?renewals=false", Role.ADMIN).text
+    assert exported.count("auth.refresh") == 1
+
+
 @pytest.mark.parametrize(
     ("query", "field"),
     [
@@ -256,6 +278,7 @@ def test_filters_narrow(api: Api, query: str, expected: list[str]) -> None:
         ("?limit=x", "limit"),
         ("?before=x", "before"),
         ("?outcome=maybe", "outcome"),
+        ("?renewals=maybe", "renewals"),
         ("?since=-1", "since"),
         ("?until=1e3", "until"),
         ("?since=9007199254740992", "since"),

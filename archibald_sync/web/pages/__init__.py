@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from flask import Blueprint
 
 from archibald_sync.web.pages import (
+    account,
+    admin,
     assets,
     catalogue,
     changes,
@@ -18,6 +20,7 @@ from archibald_sync.web.pages import (
     language,
     layout,
     overview,
+    priority,
     records,  # noqa: F401  # adds its routes to those of the catalogue
     refusals,
     session,
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
 # A page is a module with a blueprint `bp`; these are registered once a resource …
 OF_RESOURCE = (overview.bp, catalogue.bp, changes.bp)
 # … and these once.
-OF_ALL = (session.bp,)
+OF_ALL = (session.bp, priority.bp, admin.bp, account.bp)
 
 
 def init_app(app: Flask, resources: Iterable[str]) -> None:
