@@ -23,6 +23,7 @@ from archibald_sync.services.attempt import Mirror
 from archibald_sync.services.audit import AuditService
 from archibald_sync.services.catalogue import CatalogueService
 from archibald_sync.services.feed import StatusFeed
+from archibald_sync.services.journal import RunJournal
 from archibald_sync.services.keys import KeyService
 from archibald_sync.services.logins import LoginService
 from archibald_sync.services.monitoring import MonitoringService
@@ -44,6 +45,7 @@ from archibald_sync.storage.overview import SqliteOverview
 from archibald_sync.storage.owner import SqliteOwnerLeases
 from archibald_sync.storage.plans import PlanFolder
 from archibald_sync.storage.priority import SqlitePriorityLeases
+from archibald_sync.storage.run_lines import SqliteRunLines
 from archibald_sync.storage.schedule import SqliteSchedule
 from archibald_sync.storage.search_index import SqliteSearchIndex
 from archibald_sync.storage.spool import FileSpool
@@ -208,6 +210,7 @@ def build_driver(
         schedule=schedule,
         owner=owner,
         priority=SqlitePriorityLeases(services.storage.priority, clock),
+        journal=RunJournal(SqliteRunLines(main, resource.name)),
         retry=RetryPolicy(settings.sync_max_attempts, settings.sync_retry_delays_s),
         limits=SessionLimits(),
         clock=clock,
@@ -281,7 +284,9 @@ def _resource_services(resource: Resource, storage: Storage, clock: Clock) -> Re
         resource=resource,
         schedule=ScheduleService(schedule),
         monitoring=monitoring,
-        overview=OverviewService(SqliteOverview(main, name), monitoring.is_driven, clock),
+        overview=OverviewService(
+            SqliteOverview(main, name), SqliteRunLines(main, name), monitoring.is_driven, clock
+        ),
         feed=StatusFeed(monitoring.status, storage.has_changed, storage.close),
         catalogue=CatalogueService(resource, SqliteCatalogueReader(main, resource)),
     )

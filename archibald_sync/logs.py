@@ -9,13 +9,49 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import time
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Callable, Iterator, Mapping, MutableMapping
 
 ROOT = "archibald_sync"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line as it was logged, without its traceback."""
+
+    logged_at: int
+    level: str
+    component: str
+    message: str
+    fields: Mapping[str, object]
+
+
+# Who wants to hear the lines of a run, by the run; and the run of this thread, if any.
+_hearers: dict[str, Callable[[Line], None]] = {}
+_run_id: ContextVar[str | None] = ContextVar("run_id", default=None)
+
+
+@contextmanager
+def heard(run_id: str, hear: Callable[[Line], None]) -> Iterator[None]:
+    """Tell ``hear`` what is logged for a run inside the block, whatever the log's level.
+
+    That is what this thread logs, and what other threads log with the run's ``runId``.
+    Lines below "info" are left out.
+    """
+    _hearers[run_id] = hear
+    token = _run_id.set(run_id)
+    try:
+        yield
+    finally:
+        _run_id.reset(token)
+        del _hearers[run_id]
 
 
 class ComponentLogger(logging.LoggerAdapter[logging.Logger]):
@@ -31,6 +67,22 @@ class ComponentLogger(logging.LoggerAdapter[logging.Logger]):
         """Attach component and fields to the record."""
         extra = {**(self.extra or {}), "fields": kwargs.pop("extra", {})}
         return msg, {**kwargs, "extra": extra}
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:  # noqa: ANN401
+        """Log a line, and tell whoever hears the lines of its run."""
+        if _hearers and level >= logging.INFO:
+            self._tell(level, msg, args, kwargs.get("extra") or {})
+        super().log(level, msg, *args, **kwargs)
+
+    def _tell(
+        self, level: int, msg: object, args: tuple[object, ...], fields: Mapping[str, object]
+    ) -> None:
+        hear = _hearers.get(str(fields.get("runId") or _run_id.get()))
+        if hear is not None:
+            name = logging.getLevelName(level).lower()
+            text = str(msg) % args if args else str(msg)
+            component = str((self.extra or {})["component"])
+            hear(Line(time.time_ns() // 1_000_000, name, component, text, fields))
 
 
 class TextFormatter(logging.Formatter):

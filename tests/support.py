@@ -25,6 +25,7 @@ from archibald_sync.services.attempt import Mirror
 from archibald_sync.services.catalogue import CatalogueService
 from archibald_sync.services.control import RunControl
 from archibald_sync.services.feed import StatusFeed
+from archibald_sync.services.journal import RunJournal
 from archibald_sync.services.monitoring import MonitoringService
 from archibald_sync.services.overview import OverviewService
 from archibald_sync.services.passwords import Passwords
@@ -40,6 +41,7 @@ from archibald_sync.storage.overview import SqliteOverview
 from archibald_sync.storage.owner import SqliteOwnerLeases
 from archibald_sync.storage.plans import PlanFolder
 from archibald_sync.storage.priority import SqlitePriorityLeases
+from archibald_sync.storage.run_lines import SqliteRunLines
 from archibald_sync.storage.schedule import SqliteSchedule
 from archibald_sync.storage.search_index import SqliteSearchIndex
 from archibald_sync.storage.spool import FileSpool
@@ -204,8 +206,12 @@ class World:
             plans=self.plans,
             clock=clock,
         )
+        self.lines = SqliteRunLines(self.database, "products")
         self.overview = OverviewService(
-            SqliteOverview(self.database, "products"), self.monitoring.is_driven, clock
+            SqliteOverview(self.database, "products"),
+            self.lines,
+            self.monitoring.is_driven,
+            clock,
         )
         self.feed = StatusFeed(self.monitoring.status, self.has_changed, self.close_connections)
         self.index = SqliteSearchIndex(self.database, PRODUCTS)
@@ -227,6 +233,7 @@ class World:
             schedule=self.schedule,
             owner=self.owner,
             priority=self.leases,
+            journal=RunJournal(self.lines),
             retry=RetryPolicy(max_attempts, delays_s),
             limits=SessionLimits(),
             clock=clock,

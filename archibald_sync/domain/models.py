@@ -239,6 +239,18 @@ class RunEnd:
 
 
 @dataclass(frozen=True, slots=True)
+class RunLine:
+    """A line that was logged for a run; ``number`` counts the lines of the run from 1."""
+
+    number: int
+    logged_at: int
+    level: str
+    component: str
+    message: str
+    fields: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
 class SyncMetrics:
     """The plan's metrics over all sessions ever, by the plan's formulas."""
 

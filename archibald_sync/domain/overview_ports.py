@@ -1,11 +1,13 @@
-"""What a page needs to show the past at a glance, as a protocol; an adapter fulfils it."""
+"""What a page needs to show the past at a glance, as protocols; adapters fulfil them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from archibald_sync.domain.models import RunLine
 
 
 class Overview(Protocol):
@@ -29,3 +31,27 @@ class Overview(Protocol):
 
     def change_days(self, first_day: int) -> Mapping[int, Mapping[str, int]]:
         """Return what changed by day (UTC, days since the epoch), from ``first_day`` on."""
+
+
+class RunLines(Protocol):
+    """The lines that were logged for the runs of a resource; they go with their runs."""
+
+    def keep(
+        self, run_id: str, lines: Sequence[RunLine], forgotten: tuple[int, int], epoch: int
+    ) -> None:
+        """Add ``lines`` to a run, and drop those in ``forgotten`` (after, up to).
+
+        Raises:
+            Fenced: ``epoch`` is over.
+        """
+
+    def lines(
+        self, run_id: str, after: int, limit: int
+    ) -> tuple[list[Mapping[str, Any]], Mapping[str, int]]:
+        """Return up to ``limit`` lines of a run after number ``after``, and how many there are.
+
+        The numbers are ``kept`` and ``logged``.
+
+        Raises:
+            NotFoundError: There is no such run.
+        """

@@ -99,6 +99,7 @@ class OwnerDesk:
             self._driven.history.interrupt_orphans(epoch, active[0].run_id if active else None)
             if active:
                 self._driven.history.touch(epoch)
+        self._driven.sync.keep_lines()
 
     def shift_due_time(self, step_ms: int, epoch: int) -> None:
         """Follow a step of the wall clock: the time until the next run stays the same."""

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from archibald_sync.clock import Clock
-    from archibald_sync.domain.overview_ports import Overview
+    from archibald_sync.domain.overview_ports import Overview, RunLines
 
 MAX_RUNS = 200
+MAX_LINES = 500
 CHANGE_DAYS = 30
 _DAY_MS = 86_400_000
 _EPOCH = date(1970, 1, 1)
@@ -27,9 +28,15 @@ _NO_CHANGES = dict.fromkeys(("created", "updated", "deleted", "restored", "renam
 class OverviewService:
     """Answers what a page shows about one resource's past."""
 
-    def __init__(self, overview: Overview, is_driven: Callable[[], bool], clock: Clock) -> None:
-        """Read from ``overview``; what is at work counts only while ``is_driven`` says so."""
+    def __init__(
+        self, overview: Overview, lines: RunLines, is_driven: Callable[[], bool], clock: Clock
+    ) -> None:
+        """Read from ``overview`` and ``lines``.
+
+        What is at work counts only while ``is_driven`` says so.
+        """
         self._overview = overview
+        self._lines = lines
         self._is_driven = is_driven
         self._clock = clock
 
@@ -74,6 +81,19 @@ class OverviewService:
             },
             "changesPerDay": self.changes_per_day(),
         }
+
+    def log(self, run_id: str, after: int = 0, limit: int = MAX_LINES) -> dict[str, Any]:
+        """Return what was logged for a run: ``lines`` after a number, in their order.
+
+        ``cut`` is how many lines between the first and the last were not kept, ``next`` the
+        number to ask for what follows.
+
+        Raises:
+            NotFoundError: There is no such run.
+        """
+        lines, extent = self._lines.lines(run_id, after, limit)
+        following = lines[-1]["number"] if lines else after
+        return {"lines": lines, "cut": extent["logged"] - extent["kept"], "next": following}
 
     def changes_per_day(self, days: int = CHANGE_DAYS) -> list[dict[str, Any]]:
         """Return what changed on each of the last ``days`` days (UTC), the oldest first.

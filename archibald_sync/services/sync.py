@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from archibald_sync.domain.ports import OwnerLeases, PriorityLeases, Schedule, Transactions
     from archibald_sync.services.attempt import Mirror
     from archibald_sync.services.control import RunControl
+    from archibald_sync.services.journal import RunJournal
 
 _LEASE_POLL_S = 0.1
 
@@ -69,6 +70,7 @@ class SyncService:
         schedule: Schedule,
         owner: OwnerLeases,
         priority: PriorityLeases,
+        journal: RunJournal,
         retry: RetryPolicy,
         limits: SessionLimits,
         clock: Clock,
@@ -79,6 +81,7 @@ class SyncService:
         self._transactions = transactions
         self._slots = Slots(mirror.history, schedule, transactions, clock)
         self._priority = priority
+        self._journal = journal
         self._retry = retry
         self._limits = limits
         self._clock = clock
@@ -119,13 +122,18 @@ class SyncService:
         Only an error that nobody foresaw comes out of here, after it was recorded.
         """
         work = Work(claim, control)
-        try:
-            end = self._work(work)
-        except Fenced as exc:
-            self._log.warning("Run abandoned: %s", exc, extra={"runId": claim.run_id})
-            return RunEnd(RunOutcome.INTERRUPTED, "fenced", str(exc), work.attempts)
-        self._announce(work, end)
+        with self._journal.recording(claim):
+            try:
+                end = self._work(work)
+            except Fenced as exc:
+                self._log.warning("Run abandoned: %s", exc, extra={"runId": claim.run_id})
+                return RunEnd(RunOutcome.INTERRUPTED, "fenced", str(exc), work.attempts)
+            self._announce(work, end)
         return end
+
+    def keep_lines(self) -> None:
+        """Keep what the run at work has logged so far; call it from time to time."""
+        self._journal.keep()
 
     def supervise(self, control: RunControl) -> None:
         """Make a run give way to leases and keep to its limits; call it several times a second."""

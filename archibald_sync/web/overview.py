@@ -36,3 +36,18 @@ def runs(query: dict[str, Any]) -> dict[str, Any]:
 def statistics(query: dict[str, Any]) -> dict[str, Any]:
     """Tell figures over the last runs, and what changed on each of the last 30 days."""
     return here().overview.statistics(query["runs"])
+
+
+@bp.route("/runs/<run_id>/log")
+@requires(Role.VIEWER)
+@bp.etag
+@bp.arguments(schemas.LogQuerySchema, location="query")
+@bp.response(200, schemas.LogSchema)
+@bp.doc(responses=problem_responses(400, 404))
+def log(query: dict[str, Any], run_id: str) -> dict[str, Any]:
+    """Show what was logged for a run, the oldest line first.
+
+    At most 500 lines a run are kept, the first and the last. Those of a run at work come
+    every few seconds: ask again with `after`.
+    """
+    return here().overview.log(run_id, query["after"], query["limit"])

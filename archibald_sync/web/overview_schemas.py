@@ -10,6 +10,9 @@ from archibald_sync.web.cursor import Cursor
 from archibald_sync.web.fields import Number, WholeNumber, instant
 
 MAX_RUNS = 200
+MAX_LINES = 500
+_MAX_NUMBER = 10**15
+_LEVELS = ["debug", "info", "warning", "error", "critical"]
 _DEFAULT_RUNS = 20
 _OUTCOMES = [outcome.value for outcome in RunOutcome]
 _STATUSES = [status.value for status in SessionStatus]
@@ -134,3 +137,46 @@ class StatisticsSchema(Schema):
     runs = fields.List(fields.Nested(RunOverviewSchema), required=True)
     successRate = fields.Nested(SuccessRateSchema, required=True)
     changesPerDay = fields.List(fields.Nested(DayOfChangesSchema), required=True)
+
+
+class LogQuerySchema(Schema):
+    """Which lines of a run to show."""
+
+    limit = WholeNumber(1, MAX_LINES, "lines", load_default=MAX_LINES, is_text=True)
+    after = WholeNumber(
+        0,
+        _MAX_NUMBER,
+        "lines",
+        load_default=0,
+        is_text=True,
+        metadata={"description": "The `next` of an earlier answer"},
+    )
+
+
+class LineSchema(Schema):
+    """One line; `number` counts the lines of its run from 1, those not kept included."""
+
+    number = fields.Integer(required=True)
+    loggedAt = instant(required=True)
+    level = fields.String(required=True, metadata={"enum": _LEVELS})
+    component = fields.String(required=True, metadata={"example": "ProductSyncService"})
+    message = fields.String(required=True)
+    fields_ = fields.Dict(
+        required=True,
+        attribute="fields",
+        data_key="fields",
+        metadata={"description": "What the line carries: sessionId, code and the like"},
+    )
+
+
+class LogSchema(Schema):
+    """Lines of a run, the oldest first."""
+
+    lines = fields.List(fields.Nested(LineSchema), required=True)
+    cut = fields.Integer(
+        required=True,
+        metadata={"description": "How many lines between the first and the last were not kept"},
+    )
+    next = fields.Integer(
+        required=True, metadata={"description": "The `after` to ask for what follows"}
+    )

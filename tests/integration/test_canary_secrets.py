@@ -160,6 +160,8 @@ def _visit(visitor: Visitor, canaries: Canaries, password: str) -> None:
     for shown in (header, annas, machine, {"Authorization": f"Bearer {made.json['secret']}"}):
         for path in (f"{_SYNC}/status", f"{_SYNC}/history", "/api/users", "/api/keys", "/livez"):
             visitor.ask("GET", path, headers=shown)
+        for run in visitor.ask("GET", f"{_SYNC}/runs", headers=shown).json.get("runs", ()):
+            visitor.ask("GET", f"{_SYNC}/runs/{run['id']}/log", headers=shown)
         for path in ("/api/audit", "/api/audit.csv", "/api/auth/me", "/api/openapi.json"):
             visitor.ask("GET", path, headers=shown)
         visitor.ask("POST", f"{_SYNC}/stop", headers=shown)
@@ -283,6 +285,9 @@ def test_no_planted_secret_is_seen_anywhere(instance: Instance, canaries: Canari
     assert len(canaries.secrets) > 25
     assert "Login refused" in canaries.seen["log"]
     assert "completed: " in canaries.seen["sync"]
+    logs = [text for where, text in canaries.seen.items() if where.endswith("/log")]
+    assert "Manual sync successful" in str(logs)  # the lines that are kept with runs, too
+    assert "Manual sync failed" in str(logs)
     assert "urllib3" in canaries.seen["log"]  # the libraries speak, too
     assert canaries.leaks() == []
 

@@ -11,7 +11,7 @@ from support import FakeSource, SteppedClock, World, catalogue_of, record, wait_
 from archibald_sync.domain.models import RunRequest, Trigger
 from archibald_sync.errors import TransientSourceError
 from archibald_sync.services.control import RunControl
-from archibald_sync.storage import history, overview
+from archibald_sync.storage import history, overview, run_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -241,7 +241,7 @@ def test_eta_in_the_past_is_no_promise(stepped: World, source: FakeSource) -> No
 def _plan(world: World, sql: str) -> str:
     names = (
         "resource", "syncType", "startedAt", "id", "outcome", "withDry", "limit", "ids", "day",
-        "runId", "status",
+        "runId", "status", "after", "upTo",
     )  # fmt: skip
     parameters = {**dict.fromkeys(names, 1), "ids": '["a"]'}
     rows = world.database.rows(f"EXPLAIN QUERY PLAN {sql}", parameters)
@@ -252,6 +252,9 @@ def _plan(world: World, sql: str) -> str:
     "sql",
     [
         *overview.Q.values(),
+        run_lines.Q["lines_after"],
+        run_lines.Q["extent"],
+        run_lines.Q["forget_lines"],
         history.Q["past_efforts"],
         history.Q["active_run"],
         history.Q["running_session"],
