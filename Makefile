@@ -23,7 +23,8 @@ TESTS ?=
 TEST_PROCESSES ?= 3
 
 .DELETE_ON_ERROR:
-.PHONY: help run test check lint types layers bench load chaos package lock audit clean
+.PHONY: help run test check lint types layers bench load chaos browser screenshots package lock \
+	audit clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +58,12 @@ load: $(DEV) ## Measure the API under load for minutes; needs wrk
 
 chaos: $(DEV) ## Kill, restart and starve the running service
 	$(BIN)/pytest tests/chaos tests/e2e -m slow --timeout=1800
+
+browser: $(DEV) ## Try the pages in Chromium, the long journeys too
+	$(BIN)/pytest tests/e2e -k page -m "slow or not slow"
+
+screenshots: $(DEV) ## Take pictures of all pages for docs/images, from the demo
+	PYTHONPATH=.:tests $(BIN)/python tests/screenshots.py docs/images
 
 package: $(DEV) ## Build the wheel, install it in a clean venv and try it
 	rm -rf build dist

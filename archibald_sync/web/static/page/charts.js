@@ -28,7 +28,7 @@ function draw() {
 function drawRuns(element, { at, ms, outcome, names, tones }) {
   const seconds = ms.map((one) => one / 1000);
   const fill = outcome.map((one) => colour(`--${tones[one]}`));
-  const series = { paths: bars(fill), points: { show: false } };
+  const series = { width: 0, paths: bars(fill), points: { show: false } };
   const label = (i) => `${clock(at[i])} · ${number(seconds[i])} s · ${names[outcome[i]]}`;
   const xs = at.map((_, i) => i);
   plot(element, [xs, seconds], [series], (i) => (at[i] ? clock(at[i]) : ""), "s", label);
@@ -41,7 +41,7 @@ function drawChanges(element, { days, kinds }) {
   );
   const stack = sums.map((values, k) => {
     const fill = days.map(() => colour(KIND_COLOURS[k]));
-    return { values, series: { paths: bars(fill), points: { show: false } } };
+    return { values, series: { width: 0, paths: bars(fill), points: { show: false } } };
   }).reverse();
   const label = (i) =>
     `${day(days[i])} · ${kinds.map((one) => `${number(one.values[i])} ${one.name}`).join(", ")}`;
@@ -65,8 +65,8 @@ function plot(element, data, series, tick, unit, label) {
       y: { range: (_, low, high) => [0, (high || 1) * 1.1] },
     },
     axes: [
-      { ...axis, grid: { show: false }, space: 110, values: (_, at) => at.map((i) => (Number.isInteger(i) ? tick(i) : "")) },
-      { ...axis, size: 64, values: (_, at) => at.map((one) => `${number(one)} ${unit}`.trim()) },
+      { ...axis, size: 28, gap: 6, grid: { show: false }, space: 110, values: (_, at) => at.map((i) => (Number.isInteger(i) ? tick(i) : "")) },
+      { ...axis, size: 56, values: (_, at) => at.map((one) => `${number(one)} ${unit}`.trim()) },
     ],
     series: [{}, ...series],
     hooks: { setCursor: [(chart) => point(chart, tip, label)] },
@@ -80,11 +80,13 @@ function point(chart, tip, label) {
   if (tip.hidden) return;
   tip.textContent = label(idx);
   const most = chart.root.clientWidth - tip.offsetWidth;
-  tip.style.left = `${Math.max(0, Math.min(left + 64 - tip.offsetWidth / 2, most))}px`;
+  tip.style.left = `${Math.max(0, Math.min(left + 56 - tip.offsetWidth / 2, most))}px`;
 }
 
 function bars(fill) {
-  return uPlot.paths.bars({ size: [0.8, 24], disp: { fill: { unit: 3, values: () => fill } } });
+  // uPlot colours bar by bar only where both are given.
+  const each = { unit: 3, values: () => fill };
+  return uPlot.paths.bars({ size: [0.8, 24], disp: { fill: each, stroke: each } });
 }
 
 function number(value) {

@@ -2,7 +2,10 @@
 const element = document.getElementById("page-data");
 
 export const data = JSON.parse(element.textContent);
-export const language = document.documentElement.lang;
+
+// English or Italian as the page is, in the viewer's own variety of it.
+const lang = document.documentElement.lang;
+export const language = navigator.languages.find((one) => one.split("-")[0] === lang) ?? lang;
 
 // The viewer's clock may be wrong: all instants are the server's.
 const ahead = data.now - Date.now();

@@ -1,0 +1,65 @@
+"""Pictures of every page, from the demo: `make screenshots`."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from browser_support import (
+    DESKTOP,
+    PAGES,
+    PHONE,
+    Site,
+    Watched,
+    running_browser,
+    running_site,
+    watched_page,
+)
+from support import wait_for
+
+RUNS = 24  # so that there is something to see in the charts
+SIZES = {"desktop": DESKTOP, "phone": PHONE}
+
+
+def main(target: Path) -> None:
+    """Write PAGE-THEME-SIZE.png of each page into ``target``."""
+    target.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_site(Path(folder)) as site,
+        running_browser() as browser,
+    ):
+        _fill(site)
+        for theme in ("light", "dark"):
+            for size, viewport in SIZES.items():
+                with watched_page(
+                    browser, site.url, viewport=viewport, color_scheme=theme
+                ) as watched:
+                    _take(watched, target, f"{theme}-{size}")
+
+
+def _fill(site: Site) -> None:
+    """Sync as often as it takes for charts; a few times the ERP fails."""
+    wait_for(lambda: '"completed"' in site.instance.call("history", "--json")[1], 60)
+    for number in range(RUNS):
+        if number % 8 == 5:
+            site.erp.faults.switch_on("status", status=404)
+        site.instance.call("sync")
+        site.erp.faults.clear()
+
+
+def _take(watched: Watched, target: Path, suffix: str) -> None:
+    watched.go("/login")
+    watched.page.screenshot(path=target / f"login-{suffix}.png", full_page=True)
+    watched.log_in("admin")
+    for path, name in PAGES.items():
+        watched.go(path)
+        # Charts are drawn, and instants written, after the page has arrived.
+        watched.page.wait_for_load_state("load")
+        watched.page.wait_for_timeout(500)
+        watched.page.screenshot(path=target / f"{name}-{suffix}.png", full_page=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
