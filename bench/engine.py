@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import msgspec
 
     from archibald_sync.domain.delta import Plan
-    from archibald_sync.domain.models import Page
+    from archibald_sync.domain.models import Page, Stage
     from archibald_sync.domain.ports import Control
 
 _RECORDS, _TOTAL = ("items",), ("total",)
@@ -46,6 +46,9 @@ class Unstoppable:
 
     def checkpoint(self) -> None:
         """Go on."""
+
+    def enter(self, stage: Stage) -> None:
+        """Keep no times."""
 
     def closing(self, close: Callable[[], None]) -> AbstractContextManager[None]:  # noqa: ARG002
         """Never call ``close``."""

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from archibald_sync.demo.server import DemoErp
     from archibald_sync.domain.ports import Source
 
+ROWS = 120  # three cycles of eight pages
+LOGIN, LIST, EXPORT = 0, 1, 2
 ENVIRON = {"ERP_USER": "agente", "ERP_PASSWORD": "segreto"}
 # Our field for each ERP field that the list shows, in the order of our declaration.
 FIELDS = {
@@ -103,3 +105,8 @@ def records_of(source: Source, control: RunControl | None = None) -> list[tuple[
         for page in source.pages(control or RunControl())
         for index in range(len(page.fingerprints))
     ]
+
+
+def leftovers(folder: Path) -> list[str]:
+    """Return the names of exports that stayed in ``folder``."""
+    return [path.name for path in folder.glob("archibald-export-*")]

@@ -19,11 +19,13 @@ from archibald_sync import bootstrap
 from archibald_sync.domain.policy import OWNER_LEASE_TTL_S, OWNER_RENEWAL_S
 from archibald_sync.scheduler import driver
 from archibald_sync.scheduler.ownership import Ownership
-from archibald_sync.services import sync
+from archibald_sync.services import worker
 from archibald_sync.storage.schedule import SqliteSchedule
 from archibald_sync.web.security import public
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from flask import Flask
 
     from archibald_sync.domain.models import SchedulerState
@@ -71,9 +73,17 @@ def _compose() -> None:
         "SqliteSchedule": FastSchedule,
         "Ownership": partial(LateOwnership, ttl_s=TTL_S),
     }
-    vars(bootstrap).update(parts)
-    vars(driver)["OWNER_RENEWAL_S"] = min(OWNER_RENEWAL_S, TTL_S / 4)
-    vars(sync)["OWNER_LEASE_TTL_S"] = TTL_S
+    _replace(bootstrap, **parts)
+    _replace(driver, OWNER_RENEWAL_S=min(OWNER_RENEWAL_S, TTL_S / 4))
+    _replace(worker, OWNER_LEASE_TTL_S=TTL_S)
+
+
+def _replace(module: ModuleType, **parts: object) -> None:
+    """Put ``parts`` in the place of what ``module`` has under their names."""
+    unknown = parts.keys() - vars(module).keys()
+    if unknown:
+        raise RuntimeError(f"{module.__name__} has no {', '.join(sorted(unknown))} to replace")
+    vars(module).update(parts)
 
 
 def create_app() -> Flask:

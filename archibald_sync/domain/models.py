@@ -215,7 +215,8 @@ class SessionEnd:
     """How a session ended; ``counts`` and ``coverage`` stay None where no plan was made.
 
     ``changes_after`` is the newest change before its own, where it might write any. A
-    short-cut took the source's word that nothing changed.
+    short-cut took the source's word that nothing changed. ``stage_ms`` is how long each
+    stage took, in milliseconds.
     """
 
     status: SessionStatus
@@ -225,6 +226,7 @@ class SessionEnd:
     coverage: Coverage | None = None
     changes_after: int | None = None
     is_shortcut: bool = False
+    stage_ms: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         RunRequest,
         SchedulerState,
         SessionEnd,
+        Stage,
         SyncMetrics,
     )
     from archibald_sync.domain.normalise import Notation, Value
@@ -46,6 +47,9 @@ class Control(Protocol):
         Raises:
             RunStopped: The run must end now.
         """
+
+    def enter(self, stage: Stage) -> None:
+        """Say what the work does from now on; how long that takes is kept."""
 
     def closing(self, close: Callable[[], None]) -> AbstractContextManager[None]:
         """Call ``close`` from another thread, once, if the run must end inside the block.

@@ -102,6 +102,7 @@ def make_plan(
         RunStopped: The run must end now.
     """
     control.checkpoint()
+    control.enter(Stage.DOWNLOAD)
     # Whatever ends the work ends the reading, and not only when somebody tidies up.
     with closing(mirror.source.pages(control, validator)) as pages:
         return _plan_of(mirror, control, report, pages)
@@ -126,12 +127,16 @@ def _plan_of(
         planner.add(page)
         new_validator = page.validator
         items += len(page.fingerprints)
-        last = Progress(Stage.DOWNLOAD, page.number, page.total_pages, items, page.declared_total)
+        # A source tells what it does where that is not the download of pages.
+        stage = control.stage or Stage.DOWNLOAD
+        last = Progress(stage, page.number, page.total_pages, items, page.declared_total)
         report(last)
+    control.enter(Stage.PLAN)
     report(Progress(Stage.PLAN, last.pages, last.total_pages, items, last.total_items))
     plan = planner.finish(mirror.guards.missing_runs_before_delete)
     plan = replace(plan, validator=new_validator)
     plan = examined(mirror, snapshot, plan)
+    control.enter(Stage.APPLY)
     report(Progress(Stage.APPLY, last.pages, last.total_pages, items, last.total_items))
     return plan
 

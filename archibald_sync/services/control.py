@@ -13,10 +13,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from archibald_sync.errors import DeadlineExceeded, Preempted, RunCancelled, RunStopped
+from archibald_sync.services.stages import StageTimes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from archibald_sync.domain.models import Stage
     from archibald_sync.domain.policy import SessionLimits
 
 
@@ -31,6 +33,7 @@ class RunControl:
         self._session_stop: RunStopped | None = None
         self._closers: list[Callable[[], None]] = []
         self._session_began_s: float | None = None
+        self._stages = StageTimes()
         self._progress_s = 0.0
 
     @property
@@ -51,6 +54,20 @@ class RunControl:
         """
         if (stop := self.stopped_by) is not None:
             raise stop
+
+    @property
+    def stage(self) -> Stage | None:
+        """Return what the session at work, or the last one, said that it does."""
+        return self._stages.stage
+
+    def enter(self, stage: Stage) -> None:
+        """Say what the work does from now on."""
+        if stage is not self._stages.stage:
+            self._stages.enter(stage)
+
+    def stage_ms(self) -> dict[str, int]:
+        """Return how long each stage of the session took so far, in milliseconds."""
+        return self._stages.in_ms()
 
     @contextmanager
     def closing(self, close: Callable[[], None]) -> Iterator[None]:
@@ -91,6 +108,7 @@ class RunControl:
         """
         with self._lock:
             self._session_began_s = self._progress_s = time.monotonic()
+            self._stages = StageTimes()
         try:
             yield
         except Exception as exc:

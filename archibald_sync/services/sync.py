@@ -223,6 +223,7 @@ class SyncService:
             code_of(exc),
             sentence_of(exc),
             extract_coverage(plan),
+            stage_ms=work.control.stage_ms(),
         )
         self._history.end_session(work.session_id, end, work.claim.epoch)
         fields = {"runId": work.claim.run_id, "sessionId": work.session_id, "code": end.error_code}

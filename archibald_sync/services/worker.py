@@ -16,6 +16,7 @@ from archibald_sync.domain.models import (
     RunOutcome,
     SessionEnd,
     SessionStatus,
+    Stage,
 )
 from archibald_sync.domain.policy import OWNER_LEASE_TTL_S
 from archibald_sync.errors import Fenced, NotModified, StorageError
@@ -154,7 +155,12 @@ class AttemptWorker:
         """Record what a plan would do; the catalogue stays as it is."""
         epoch, coverage = work.claim.epoch, extract_coverage(plan)
         with self._transactions.transaction():
-            end = SessionEnd(SessionStatus.COMPLETED, plan.counts, coverage=coverage)
+            end = SessionEnd(
+                SessionStatus.COMPLETED,
+                plan.counts,
+                coverage=coverage,
+                stage_ms=work.control.stage_ms(),
+            )
             self._history.end_session(session_id, end, epoch)
             self._end_run(work, dry_message(work.objections))
             work.control.checkpoint()
@@ -164,7 +170,11 @@ class AttemptWorker:
         with self._writing(work):
             newest = self._mirror.catalogue.newest_change()
             end = SessionEnd(
-                SessionStatus.COMPLETED, PlanCounts(), changes_after=newest, is_shortcut=True
+                SessionStatus.COMPLETED,
+                PlanCounts(),
+                changes_after=newest,
+                is_shortcut=True,
+                stage_ms=work.control.stage_ms(),
             )
             self._history.end_session(session_id, end, work.claim.epoch)
             self._end_run(work, _UNCHANGED)
@@ -177,7 +187,11 @@ class AttemptWorker:
             newest = self._mirror.catalogue.newest_change()
             self._mirror.catalogue.apply(plan, session_id, work.claim.epoch, work.control)
             end = SessionEnd(
-                SessionStatus.COMPLETED, counts, coverage=coverage, changes_after=newest
+                SessionStatus.COMPLETED,
+                counts,
+                coverage=coverage,
+                changes_after=newest,
+                stage_ms=work.control.stage_ms(),
             )
             self._history.end_session(session_id, end, work.claim.epoch)
             self._end_run(work)
@@ -189,6 +203,7 @@ class AttemptWorker:
     def _roll_back(self, work: Work, session_id: str, undone: str) -> None:
         """Undo a session and all after it; the next sync would bring the source's state back."""
         mirror, request, epoch = self._mirror, work.claim.request, work.claim.epoch
+        work.control.enter(Stage.APPLY)
         with self._writing(work):
             after = require_revocable(mirror.resource, self._history, mirror.catalogue, undone)
             newest = mirror.catalogue.newest_change()
@@ -199,6 +214,7 @@ class AttemptWorker:
                 counts,
                 coverage=mirror.catalogue.coverage(),
                 changes_after=newest,
+                stage_ms=work.control.stage_ms(),
             )
             self._history.end_session(session_id, end, epoch)
             if not request.keeps_schedule and self._schedule.state().is_started:

@@ -1,8 +1,7 @@
-"""HTTP as the connectors need it: limited in every way, and mapped to our errors once.
+"""HTTP as the connectors need it: limited in every way.
 
 requests limits the time of each read, not of the whole answer: a timer, or the run's
-control, shuts the socket down from another thread instead. Messages name host and path at
-most; never a body, a query string or a secret.
+control, shuts the socket down from another thread instead.
 """
 
 from __future__ import annotations
@@ -11,8 +10,6 @@ import contextlib
 import io
 import threading
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import IO, TYPE_CHECKING, TypedDict
 from urllib.parse import urljoin, urlsplit
 
@@ -20,13 +17,11 @@ import requests
 
 from archibald_sync import __version__
 from archibald_sync.errors import (
-    NotModified,
     PermanentSourceError,
-    SourceAuthError,
     SourceError,
-    SourceFormatError,
     TransientSourceError,
 )
+from archibald_sync.sources.http_errors import check_status, place, too_large, too_slow, translated
 from archibald_sync.sources.http_sockets import LiveSockets, WatchedAdapter
 
 if TYPE_CHECKING:
@@ -38,11 +33,8 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 64 * 1024
 _CONNECT_TIMEOUT_S = 5.0
 _MAX_REDIRECTS = 5
-_TRANSIENT_STATUS = frozenset({408, 425, 429})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _REPEATING_REDIRECTS = frozenset({307, 308})
-_AUTH_STATUS = frozenset({401, 403})
-_OK, _NOT_MODIFIED, _FIRST_SERVER_ERROR = 200, 304, 500
 _NO_HEADERS: Mapping[str, str] = {}
 
 
@@ -194,12 +186,12 @@ class HttpClient:
         except (requests.exceptions.RequestException, SourceError) as exc:
             if not late.is_set():
                 raise
-            raise _too_slow(url) from exc
+            raise too_slow(url) from exc
         finally:
             timer.cancel()
         if late.is_set():
             # An answer without a length looks complete when its connection is shut.
-            raise _too_slow(url)
+            raise too_slow(url)
 
     def _ask(self, asked: _Asked, control: Control, bytes_left: int) -> Answer:
         try:
@@ -207,7 +199,7 @@ class HttpClient:
             with control.closing(self._sockets.shut), self._deadline(asked.url):
                 return self._follow(asked, bytes_left)
         except requests.exceptions.RequestException as exc:
-            raise _translated(exc, asked.url) from exc
+            raise translated(exc, asked.url) from exc
         finally:
             control.checkpoint()
 
@@ -225,11 +217,11 @@ class HttpClient:
                 allow_redirects=False,
             ) as response:
                 if response.status_code not in _REDIRECTS:
-                    _check_status(response)
+                    check_status(response)
                     return self._answer(response, bytes_left, asked.sink)
                 url = joined(response.url, response.headers.get("Location", ""))
                 asked = asked.redirected(response.status_code, url)
-        message = f"{_place(asked.url)} redirects without end"
+        message = f"{place(asked.url)} redirects without end"
         raise PermanentSourceError(message, code="source_redirect")
 
     def _answer(
@@ -244,7 +236,7 @@ class HttpClient:
             body.write(chunk)
         if not size:
             raise TransientSourceError(
-                f"{_place(response.url)} answered with nothing", code="source_empty_body"
+                f"{place(response.url)} answered with nothing", code="source_empty_body"
             )
         following = response.links.get("next", {}).get("url")
         return Answer(
@@ -258,7 +250,7 @@ class HttpClient:
     def _check_origin(self, url: str) -> None:
         if _origin(url) != self._origin:
             raise PermanentSourceError(
-                f"the source leads to another place: {_place(url)}; "
+                f"the source leads to another place: {place(url)}; "
                 "if it has moved, change url in source.toml",
                 code="source_redirect",
             )
@@ -280,83 +272,6 @@ def _authenticate(session: requests.Session, auth: Auth) -> None:
         session.headers[auth.name] = auth.secret
 
 
-def _check_status(response: requests.Response) -> None:
-    status, place = response.status_code, _place(response.url)
-    if status == _OK:
-        return
-    if status == _NOT_MODIFIED and _is_conditional(response.request.headers):
-        raise NotModified(f"{place} says that nothing changed")
-    message, code = f"{place} answered {status}", f"source_http_{status}"
-    if status in _TRANSIENT_STATUS or status >= _FIRST_SERVER_ERROR:
-        raise TransientSourceError(message, code=code, retry_after_s=_retry_after_s(response))
-    if status in _AUTH_STATUS:
-        raise SourceAuthError(f"{message}: check the credentials named in source.toml", code=code)
-    raise PermanentSourceError(f"{message}: check url and query in source.toml", code=code)
-
-
-def _is_conditional(headers: Mapping[str, str]) -> bool:
-    return "If-None-Match" in headers or "If-Modified-Since" in headers
-
-
-def _retry_after_s(response: requests.Response) -> float | None:
-    """Read Retry-After as RFC 9110 has it: seconds or a date."""
-    text = response.headers.get("Retry-After", "").strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
-    try:
-        moment = parsedate_to_datetime(text)
-    except (TypeError, ValueError):
-        return None
-    return max((moment.astimezone(UTC) - datetime.now(UTC)).total_seconds(), 0.0)
-
-
-_TRANSLATIONS: tuple[tuple[type[Exception], type[SourceError], str, str], ...] = (
-    # (what requests raises, what we raise, code, what happened); the first match counts
-    (
-        requests.exceptions.SSLError,
-        PermanentSourceError,
-        "source_tls",
-        "{} offers no trustworthy certificate",
-    ),
-    (
-        requests.exceptions.ContentDecodingError,
-        SourceFormatError,
-        "source_encoding",
-        "{} sent a damaged encoding",
-    ),
-    (
-        requests.exceptions.ConnectTimeout,
-        TransientSourceError,
-        "source_connect",
-        "{} cannot be reached in time",
-    ),
-    (
-        requests.exceptions.Timeout,
-        TransientSourceError,
-        "source_timeout",
-        "{} did not answer in time",
-    ),
-    (
-        requests.exceptions.ChunkedEncodingError,
-        TransientSourceError,
-        "source_cut",
-        "{} broke off in mid-answer",
-    ),
-    (
-        requests.exceptions.ConnectionError,
-        TransientSourceError,
-        "source_connect",
-        "the connection to {} failed",
-    ),
-    (
-        requests.exceptions.RequestException,
-        PermanentSourceError,
-        "source_request",
-        "{} cannot be asked; check url in source.toml",
-    ),
-)
-
-
 def joined(url: str, link: str) -> str:
     """Return where a ``link`` in an answer of ``url`` leads, relative or absolute.
 
@@ -367,37 +282,11 @@ def joined(url: str, link: str) -> str:
         target = urljoin(url, link)
         _ = urlsplit(target).port  # read for its ValueError
     except ValueError as exc:
-        message = f"an answer of {_place(url)} leads to something that is no URL"
+        message = f"an answer of {place(url)} leads to something that is no URL"
         raise PermanentSourceError(message, code="source_redirect") from exc
     return target
-
-
-def too_large(url: str, limit: int) -> PermanentSourceError:
-    """Return the error for more than ``limit`` bytes from ``url``."""
-    message = f"{_place(url)} sent more than {limit} bytes; raise "
-    message += "max_page_bytes or max_bytes in source.toml if that is right"
-    return PermanentSourceError(message, code="source_too_large")
-
-
-def _translated(exc: requests.exceptions.RequestException, url: str) -> SourceError:
-    for theirs, ours, code, sentence in _TRANSLATIONS:
-        # A body that stalls comes as a ConnectionError around a time-out.
-        is_stalled = theirs is requests.exceptions.Timeout and "timed out" in str(exc)
-        if isinstance(exc, theirs) or is_stalled:
-            return ours(sentence.format(_place(url)), code=code)
-    raise exc
-
-
-def _too_slow(url: str) -> TransientSourceError:
-    return TransientSourceError(f"{_place(url)} did not answer in time", code="source_timeout")
 
 
 def _origin(url: str) -> tuple[str, str, int]:
     parts = urlsplit(url)
     return parts.scheme, parts.hostname or "", parts.port or {"https": 443}.get(parts.scheme, 80)
-
-
-def _place(url: str) -> str:
-    """Return what may be told of a URL: neither credentials nor query."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"[:200]

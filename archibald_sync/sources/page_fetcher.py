@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from archibald_sync.errors import TransientSourceError
-from archibald_sync.sources.http import HttpClient, too_large
+from archibald_sync.sources.http import HttpClient
+from archibald_sync.sources.http_errors import too_large
 from archibald_sync.sources.throttle import Throttle
 
 if TYPE_CHECKING:

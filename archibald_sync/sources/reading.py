@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from archibald_sync.domain.models import Stage
     from archibald_sync.domain.ports import Source
 
 
@@ -16,6 +17,9 @@ class Unstoppable:
 
     def checkpoint(self) -> None:
         """Go on."""
+
+    def enter(self, stage: Stage) -> None:
+        """Keep no times."""
 
     def closing(self, close: Callable[[], None]) -> AbstractContextManager[None]:  # noqa: ARG002
         """Never close."""

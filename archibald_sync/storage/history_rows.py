@@ -82,6 +82,7 @@ def ended_session(session_id: str, end: SessionEnd, now: int) -> dict[str, Any]:
         "isShortcut": end.is_shortcut,
         "errorCode": end.error_code,
         "errorMessage": end.error_message,
+        "stageMs": None if end.stage_ms is None else json.dumps(end.stage_ms),
         "coverage": None if end.coverage is None else json.dumps(asdict(end.coverage)),
     }
 
@@ -103,6 +104,7 @@ def session_of(row: sqlite3.Row) -> dict[str, Any]:
     """Return the row of a session under its column names, decoded."""
     session = dict(row)
     session["coverage"] = json.loads(session["coverage"]) if session["coverage"] else None
+    session["stageMs"] = json.loads(session["stageMs"]) if session["stageMs"] else None
     session["isShortcut"] = bool(session["isShortcut"])
     return session
 

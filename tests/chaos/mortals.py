@@ -192,6 +192,7 @@ class Process:
     def __init__(self, world: World) -> None:
         """Boot."""
         self._world = world
+        self._offset_when_frozen_ms: int | None = None
         self._executor = WorkerExecutor()
         self._scheduler = SteppingScheduler(self._executor)
         self._ownership = Ownership(world.folder / "owner.lock", world.owner)
@@ -228,8 +229,11 @@ class Process:
             self.settle()
 
     def watch_clock(self, offset_before_ms: int) -> None:
-        """Notice a step of the wall clock."""
-        self._driver.watch_clock(offset_before_ms)
+        """Notice a step of the wall clock; a frozen process does when it thaws."""
+        if not self.is_frozen:
+            self._driver.watch_clock(offset_before_ms)
+        elif self._offset_when_frozen_ms is None:
+            self._offset_when_frozen_ms = offset_before_ms
 
     def turn_page(self) -> None:
         """Let the run at work take one page, and return when nothing moves."""
@@ -249,6 +253,9 @@ class Process:
     def thaw(self) -> None:
         """Go on, as by SIGCONT."""
         self._executor.thawed.set()
+        before, self._offset_when_frozen_ms = self._offset_when_frozen_ms, None
+        if before is not None:
+            self._driver.watch_clock(before)
         self.settle()
 
     def kill(self) -> None:

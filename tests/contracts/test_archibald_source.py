@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import fcntl
-import threading
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-import psutil
 import pytest
-from archibald_support import FIELDS, HEADERS, archibald_file, archibald_source, records_of
+from archibald_support import (
+    EXPORT,
+    FIELDS,
+    HEADERS,
+    LIST,
+    LOGIN,
+    ROWS,
+    archibald_file,
+    archibald_source,
+    leftovers,
+    records_of,
+)
 from erp_support import free_port, source_of
-from support import World, wait_for
+from support import World
 
 from archibald_sync.demo.server import DemoErp
 from archibald_sync.domain.models import RunOutcome
@@ -20,28 +27,19 @@ from archibald_sync.domain.resources import PRODUCTS
 from archibald_sync.errors import (
     ConfigError,
     PermanentSourceError,
-    RunCancelled,
     SourceAuthError,
     SourceError,
     SourceFormatError,
     TransientSourceError,
 )
 from archibald_sync.services.control import RunControl
-from archibald_sync.sources.archibald.export import download
-from archibald_sync.sources.archibald.session import ErpSession
-from archibald_sync.sources.archibald.settings import read_archibald
-from archibald_sync.sources.archibald.state import SessionFile
 from archibald_sync.sources.registry import load_source
-from archibald_sync.sources.table import TableReader, read_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from archibald_sync.domain.ports import Source
-
-ROWS = 120  # three cycles of eight pages
-LOGIN, LIST, EXPORT = 0, 1, 2
 
 
 @pytest.fixture
@@ -56,11 +54,6 @@ def normalised(source: Source, names: tuple[str, ...]) -> list[tuple[object, ...
     places = [source.fields.index(name) for name in names]
     normaliser = Normaliser([PRODUCTS.fields_by_name[one] for one in names], source.notation)
     return [normaliser.values([row[place] for place in places]) for row in records_of(source)]
-
-
-def leftovers(folder: Path) -> list[str]:
-    """Return the names of exports that stayed."""
-    return [path.name for path in folder.glob("archibald-export-*")]
 
 
 def test_every_cell_is_what_the_other_face_delivers(erp: DemoErp, tmp_path: Path) -> None:
@@ -289,218 +282,6 @@ def test_failed_extracts_leave_the_catalogue_alone(erp: DemoErp, tmp_path: Path)
 # --- sessions and logins -----------------------------------------------------------
 
 
-def test_a_session_is_kept_across_runs(erp: DemoErp, tmp_path: Path) -> None:
-    """Two source objects, as two processes have them, need one login."""
-    for _ in range(2):
-        records_of(archibald_source(erp, tmp_path))
-    assert "lets us in" in archibald_source(erp, tmp_path).check()
-
-    assert erp.archibald.logins == 1
-
-
-@pytest.mark.parametrize("step", [LIST, EXPORT])
-def test_an_expired_session_is_begun_again(erp: DemoErp, tmp_path: Path, step: int) -> None:
-    """A login page with status 200 costs one more login and no failed attempt."""
-    source = archibald_source(erp, tmp_path)
-    records_of(source)
-    erp.faults.switch_on("session-expiry", page=step, times=1)
-
-    assert len(records_of(source)) == ROWS
-    assert erp.archibald.logins == 2
-
-
-def test_logins_have_a_budget(erp: DemoErp, tmp_path: Path) -> None:
-    """Beyond the budget nobody logs in; the error says when it is free again."""
-    source = archibald_source(erp, tmp_path, login="{ budget = 2 }")
-    erp.faults.switch_on("session-expiry", page=LIST)
-    for _ in range(2):
-        with pytest.raises(SourceAuthError) as failure:
-            records_of(source)
-        assert failure.value.code == "source_login_page"
-    logins = erp.archibald.logins
-
-    with pytest.raises(
-        SourceAuthError, match=r"free again at \d{4}-\d\d-\d\d \d\d:\d\d UTC"
-    ) as end:
-        records_of(archibald_source(erp, tmp_path, login="{ budget = 2 }"))
-
-    assert end.value.code == "source_login_budget"
-    assert erp.archibald.logins == logins == 2
-
-
-def test_a_login_counts_before_it_is_tried(erp: DemoErp, tmp_path: Path) -> None:
-    """What became of a login does not matter: the ERP has seen it."""
-    source = archibald_source(erp, tmp_path, login="{ budget = 1 }")
-    erp.faults.switch_on("session-expiry", page=LOGIN)  # the form that is sent is unknown
-
-    with pytest.raises(TransientSourceError) as failure:
-        records_of(source)
-    with pytest.raises(SourceAuthError) as refusal:
-        records_of(source)
-
-    assert failure.value.code == "source_http_500"
-    assert refusal.value.code == "source_login_budget"
-
-
-def test_the_budget_returns_after_a_day(erp: DemoErp, tmp_path: Path) -> None:
-    """What was spent 24 hours ago counts no more, even if the clock was wrong then."""
-    source = archibald_source(erp, tmp_path, login="{ budget = 1 }")
-    records_of(source)
-    state = next(tmp_path.glob("archibald-session-*.json"))
-    for shift_ms in (-86_400_001, 10**9):
-        content = state.read_text()
-        spent = content.partition('"logins":[')[2].partition("]")[0]
-        state.write_text(content.replace(spent, str(int(spent) + shift_ms)))
-        erp.archibald.expire()
-        if shift_ms < 0:
-            assert len(records_of(source)) == ROWS
-        else:
-            with pytest.raises(SourceAuthError, match="free again at"):
-                records_of(source)
-
-
-def test_a_refused_password_is_not_tried_again(erp: DemoErp, tmp_path: Path) -> None:
-    """A wrong password is sent once, whoever asks, until it changes."""
-    wrong = {"ERP_USER": "agente", "ERP_PASSWORD": "sbagliato"}
-    attempts: list[Callable[[], object]] = [
-        lambda: records_of(archibald_source(erp, tmp_path, wrong)),
-        lambda: records_of(archibald_source(erp, tmp_path, wrong)),
-        archibald_source(erp, tmp_path, wrong).check,
-    ]
-    for attempt in attempts:
-        with pytest.raises(SourceAuthError) as failure:
-            attempt()
-        assert failure.value.code == "source_login_refused"
-        assert "sbagliato" not in str(failure.value)
-    assert erp.archibald.logins == 1
-
-    assert len(records_of(archibald_source(erp, tmp_path))) == ROWS
-    assert erp.archibald.logins == 2
-
-
-def test_secrets_stay_where_they_belong(
-    erp: DemoErp, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The session's file is ours alone and holds no password; neither does any log line."""
-    caplog.set_level("DEBUG")
-    wrong = {"ERP_USER": "agente", "ERP_PASSWORD": "sbagliato"}
-    with pytest.raises(SourceAuthError):
-        records_of(archibald_source(erp, tmp_path, wrong))
-    state = next(tmp_path.glob("archibald-session-*.json"))
-    assert "sbagliato" not in state.read_text()
-    records_of(archibald_source(erp, tmp_path))
-
-    cookies = state.read_text()
-    assert state.stat().st_mode & 0o777 == 0o600
-    assert "segreto" not in cookies
-    assert "FORMSAUTH" in cookies
-    assert not any(word in caplog.text for word in ("segreto", "sbagliato", "FORMSAUTH"))
-
-
-def test_two_that_need_a_login_make_one(erp: DemoErp, tmp_path: Path) -> None:
-    """Logins wait for each other, and the second takes up the session of the first."""
-    sources = [archibald_source(erp, tmp_path) for _ in range(3)]
-    found: list[int] = []
-    threads = [
-        threading.Thread(target=lambda one=one: found.append(len(records_of(one))))
-        for one in sources
-    ]
-
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert found == [ROWS] * 3
-    assert erp.archibald.logins == 1
-
-
-def test_damaged_state_costs_a_login(erp: DemoErp, tmp_path: Path) -> None:
-    """A session file that makes no sense is as good as none."""
-    records_of(archibald_source(erp, tmp_path))
-    next(tmp_path.glob("archibald-session-*.json")).write_bytes(b'{"cookies": 5')
-
-    assert len(records_of(archibald_source(erp, tmp_path))) == ROWS
-    assert erp.archibald.logins == 2
-
-
-def test_a_session_that_another_process_began_is_taken_up(erp: DemoErp, tmp_path: Path) -> None:
-    """Whoever finds the session ended looks first whether somebody else has begun a new one."""
-    first, second = archibald_source(erp, tmp_path), archibald_source(erp, tmp_path)
-    records_of(first)
-    state = next(tmp_path.glob("archibald-session-*.json"))
-    ended = state.read_bytes()
-    erp.archibald.expire()
-    pages = first.pages(RunControl())
-    next(pages)
-    assert erp.archibald.logins == 2
-    newer = state.read_bytes()
-
-    # The second reads the file before the first one's login is in it.
-    state.write_bytes(ended)
-    before, found = len(erp.requests), list[int]()
-    reader = threading.Thread(target=lambda: found.append(len(records_of(second))))
-    with state.with_suffix(".lock").open("rb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        reader.start()
-        wait_for(lambda: len(erp.requests) > before)
-        state.write_bytes(newer)
-    reader.join()
-
-    pages.close()
-    assert found == [ROWS]
-    assert erp.archibald.logins == 2
-
-
-def test_new_cookies_are_kept(erp: DemoErp, tmp_path: Path) -> None:
-    """What the ERP sets besides is kept for the next run too."""
-    source = archibald_source(erp, tmp_path)
-    records_of(source)
-    state = next(tmp_path.glob("archibald-session-*.json"))
-    kept = state.read_text()
-    assert records_of(source)
-    assert state.read_text() == kept
-
-    # An ERP that has forgotten the first cookie sets it anew with its login page.
-    state.write_text(kept.replace("ASP.NET_SessionId", "Other"))
-
-    assert len(records_of(source)) == ROWS
-    assert "ASP.NET_SessionId" in state.read_text()
-
-
-@pytest.mark.parametrize("name", ["json", "lock"])
-def test_session_file_that_is_none(erp: DemoErp, tmp_path: Path, name: str) -> None:
-    """What stands in the place of the session file is named, and nobody logs in without it."""
-    source = archibald_source(erp, tmp_path)
-    records_of(source)
-    path = next(tmp_path.glob(f"archibald-session-*.{name}"))
-    path.unlink()
-    path.mkdir()
-    erp.archibald.expire()
-
-    with pytest.raises(PermanentSourceError, match=path.name.partition(".")[0]) as failure:
-        records_of(source)
-
-    assert failure.value.code == "source_session_file"
-    assert erp.archibald.logins == 1
-
-
-def test_a_login_that_hangs_elsewhere(tmp_path: Path) -> None:
-    """Who waits for another process's login does so for a while only, or until a stop."""
-    control = RunControl()
-    one, other = (SessionFile(tmp_path, "http://erp/", "agente") for _ in range(2))
-
-    with one.locked(control, 60):
-        with pytest.raises(TransientSourceError) as failure, other.locked(control, 0.1):
-            pass
-        control.stop(RunCancelled("requested", "enough"))
-        with pytest.raises(RunCancelled), other.locked(control, 60):
-            pass
-
-    with other.locked(RunControl(), 60):
-        assert failure.value.code == "source_login_busy"
-
-
 def test_a_page_in_place_of_the_export(erp: DemoErp, tmp_path: Path) -> None:
     """Where the ERP does not understand what asks for the export, source.toml is wrong."""
     source = archibald_source(erp, tmp_path, export='{ fields = { "__EVENTTARGET" = "x" } }')
@@ -509,23 +290,6 @@ def test_a_page_in_place_of_the_export(erp: DemoErp, tmp_path: Path) -> None:
         records_of(source)
 
     assert failure.value.code == "source_html"
-
-
-def test_no_room_for_the_export(erp: DemoErp, tmp_path: Path) -> None:
-    """A full disk may have room later."""
-    path = archibald_file(tmp_path, erp.url("/Archibald/"))
-    environ = {"ERP_USER": "agente", "ERP_PASSWORD": "segreto"}
-    reader = TableReader(read_table(PRODUCTS, path), "source.toml", environ, tmp_path)
-    options = read_archibald(reader)
-
-    with (
-        closing(ErpSession(options)) as session,
-        open("/dev/full", "r+b", buffering=0) as full,  # noqa: PTH123  # no path of ours
-        pytest.raises(TransientSourceError, match="No space left") as failure,
-    ):
-        download(session, options, full, RunControl())
-
-    assert failure.value.code == "source_export_file"
 
 
 def test_names_of_fields_can_be_set(erp: DemoErp, tmp_path: Path) -> None:
@@ -539,99 +303,6 @@ def test_names_of_fields_can_be_set(erp: DemoErp, tmp_path: Path) -> None:
 
 
 # --- stopping, and what stays behind ------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("fault", "options"), [("slow-body", {"seconds": 0.1}), ("slow", {"seconds": 60})]
-)
-def test_a_stop_ends_the_download(
-    erp: DemoErp, tmp_path: Path, fault: str, options: dict[str, Any]
-) -> None:
-    """While the ERP makes or sends the PDF, a stop ends the run; no file stays."""
-    erp.faults.switch_on(fault, page=EXPORT, **options)
-    control, source = RunControl(), archibald_source(erp, tmp_path)
-
-    def stop() -> None:
-        wait_for(lambda: len(erp.requests) >= 5)
-        control.stop(RunCancelled("requested", "enough"))
-
-    stopper = threading.Thread(target=stop)
-    stopper.start()
-
-    with pytest.raises(RunCancelled), control.session():
-        records_of(source, control)
-
-    stopper.join()
-    assert leftovers(tmp_path) == []
-
-
-def test_a_stop_ends_the_reading(erp: DemoErp, tmp_path: Path) -> None:
-    """While the PDF is read, even by a reader that hangs, a stop ends it with its process."""
-    control, source = RunControl(), archibald_source(erp, tmp_path)
-    children = set(psutil.Process().children(recursive=True))
-
-    with pytest.raises(RunCancelled), control.session():
-        for page in source.pages(control):
-            if page.number == 1:
-                (reader,) = set(psutil.Process().children(recursive=True)) - children
-                reader.suspend()
-                stopper = threading.Timer(0.1, control.stop, [RunCancelled("requested", "enough")])
-                stopper.start()
-
-    stopper.join()
-    assert not reader.is_running()
-    assert leftovers(tmp_path) == []
-
-
-def test_leaving_early_leaves_nothing(erp: DemoErp, tmp_path: Path) -> None:
-    """Who takes one page and goes leaves neither file nor process."""
-    children = set(psutil.Process().children(recursive=True))
-    pages = archibald_source(erp, tmp_path).pages(RunControl())
-    next(pages)
-    assert len(leftovers(tmp_path)) == 1
-
-    pages.close()
-
-    assert set(psutil.Process().children(recursive=True)) == children
-    assert leftovers(tmp_path) == []
-
-
-def test_the_next_run_clears_up_after_a_kill(erp: DemoErp, tmp_path: Path) -> None:
-    """An export whose process is gone is removed, one that is being read is not."""
-    (tmp_path / "archibald-export-dead.pdf").write_bytes(b"%PDF-")
-    first = archibald_source(erp, tmp_path).pages(RunControl())
-    next(first)
-    alive = leftovers(tmp_path)
-
-    records_of(archibald_source(erp, tmp_path))
-
-    assert len(alive) == 1
-    assert leftovers(tmp_path) == alive
-    assert sum(len(page.fingerprints) for page in first) > 0
-
-
-def test_limits_of_the_reader(erp: DemoErp, tmp_path: Path) -> None:
-    """Pages and time of the reading process are limited."""
-    with pytest.raises(SourceFormatError, match="max_pages"):
-        records_of(archibald_source(erp, tmp_path, reading="{ max_pages = 23 }"))
-
-    source = archibald_source(erp, tmp_path, reading="{ timeout_s = 1 }")
-    children = set(psutil.Process().children(recursive=True))
-    with pytest.raises(TransientSourceError) as late:
-        for page in source.pages(RunControl()):
-            if page.number == 1:
-                (reader,) = set(psutil.Process().children(recursive=True)) - children
-                reader.suspend()
-    assert late.value.code == "source_timeout"
-
-
-def test_folder_that_is_none(erp: DemoErp, tmp_path: Path) -> None:
-    """A folder that cannot be written is named before the ERP is bothered."""
-    with pytest.raises(PermanentSourceError, match="nowhere") as failure:
-        records_of(archibald_source(erp, tmp_path, folder='"nowhere"'))
-
-    assert failure.value.code == "source_export_file"
-    assert erp.requests == []
 
 
 def test_nobody_listens(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from archibald_sync.domain.models import Stage
 from archibald_sync.errors import (
     PermanentSourceError,
     SourceFormatError,
@@ -69,6 +70,7 @@ def download(
         form = _list_form(page)
         fields = {**form.hidden, **settings.export.fields}
         url = joined(answer.url, form.action)
+        control.enter(Stage.DOWNLOAD)
         try:
             answer = session.download(url, fields, file, control)
             file.flush()

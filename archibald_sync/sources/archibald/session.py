@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from archibald_sync.domain.models import Stage
 from archibald_sync.errors import SourceAuthError, SourceFormatError, TransientSourceError
 from archibald_sync.logs import ComponentLogger
 from archibald_sync.sources.archibald.forms import Form, is_error_page, is_html, login_form
@@ -112,6 +113,7 @@ class ErpSession:
             message = "the ERP shows its login page again right after a login"
             raise SourceAuthError(message, code="source_login_page")
         self._has_logged_in = True
+        control.enter(Stage.LOGIN)
         with self._file.locked(control, self._lock_timeout_s):
             state = self._file.load()
             self._refuse_refused(state)

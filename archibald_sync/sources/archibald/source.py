@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import xxhash
 
-from archibald_sync.domain.models import Page
+from archibald_sync.domain.models import Page, Stage
 from archibald_sync.logs import ComponentLogger
 from archibald_sync.sources.archibald.export import download, export_file
 from archibald_sync.sources.archibald.session import ErpSession
@@ -67,6 +67,7 @@ class ArchibaldSource:
         with export_file(settings.folder) as file:
             with closing(ErpSession(settings)) as session:
                 download(session, settings, file, control)
+            control.enter(Stage.PARSE)
             limits = ChildLimits(reading.memory_mib * _MIB, deadline_s=reading.timeout_s)
             arguments = (file.name, self._mapping.columns, reading.max_pages)
             with closing(read_in_child(_READER, arguments, limits, control)) as batches:

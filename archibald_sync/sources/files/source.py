@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 import xxhash
 
-from archibald_sync.domain.models import Page
+from archibald_sync.domain.models import Page, Stage
 from archibald_sync.errors import SourceFormatError
 from archibald_sync.sources.control import Unstoppable
 from archibald_sync.sources.files.snapshot import Validator, refuse_web_page, take_snapshot
@@ -88,6 +88,7 @@ class FileSource:
         """
         with take_snapshot(self._settings, self._known(validator), control) as snapshot:
             refuse_web_page(snapshot)
+            control.enter(Stage.PARSE)
             with closing(self._format.read(snapshot, control)) as batches:
                 last = next(batches)
                 number, rows = 1, self._counted(0, last)

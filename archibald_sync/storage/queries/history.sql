@@ -45,6 +45,7 @@ SET completedAt = :completedAt,
     coverage = :coverage,
     changesAfter = :changesAfter,
     isShortcut = :isShortcut,
+    stageMs = :stageMs,
     heartbeatAt = :completedAt
 WHERE id = :id AND status = 'running'
 
