@@ -29,11 +29,11 @@ _COUNTS = {
     "itemsRejected": later("%(n)s rejected"),
 }
 _CHANGES = {
-    "created": later("created"),
-    "updated": later("updated"),
-    "deleted": later("deleted"),
-    "restored": later("restored"),
-    "renamed": later("renamed"),
+    "created": later("creation"),
+    "updated": later("update"),
+    "deleted": later("deletion"),
+    "restored": later("return"),
+    "renamed": later("renaming"),
 }
 _KINDS = {
     "created": later("Created"),
@@ -52,7 +52,7 @@ _LEVELS = {
 }
 _LEVEL_TONES = {"warning": "warn", "error": "bad", "critical": "bad"}
 # What domain.normalise and domain.delta say about a value that does not fit.
-_REJECTIONS = {
+REJECTIONS = {
     "expected text": later("expected text"),
     "expected a whole number": later("expected a whole number"),
     "expected a number": later("expected a number"),
@@ -105,7 +105,7 @@ def level_tone(name: str) -> str:
 
 def rejection(reason: str) -> str:
     """Return what was expected of a value that does not fit."""
-    return _(_REJECTIONS.get(reason, reason))
+    return _(REJECTIONS.get(reason, reason))
 
 
 def value(field: str | None, given: Any) -> str | None:  # noqa: ANN401  # any value of a record
