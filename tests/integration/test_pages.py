@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,14 @@ from support import World, catalogue_of
 import archibald_sync.web as package
 from archibald_sync.domain.models import Role
 from archibald_sync.errors import StorageBusyError, TransientSourceError
+from archibald_sync.services.control import RunControl
 from archibald_sync.web.pages.layout import is_local
 from archibald_sync.web.pages.refusals import POLICY
 
 if TYPE_CHECKING:
     from support import FakeSource
+
+    from archibald_sync.domain.ports import Control
 
 OVERVIEW = "/products/overview"
 TEMPLATES = Path(package.__file__).parent / "templates" / "page"
@@ -191,3 +195,30 @@ def test_templates_are_short() -> None:
     lengths = {path.name: len(path.read_text("utf-8").splitlines()) for path in TEMPLATES.iterdir()}
 
     assert {name for name, length in lengths.items() if length > 60} == set()
+
+
+@pytest.mark.parametrize("at_first", [(True,), (False, False, True)], ids=["unread", "read"])
+def test_the_run_at_work_is_shown(api: Api, source: FakeSource, at_first: tuple[bool, ...]) -> None:
+    """While a run works its stage, pages, rows and attempt are on the page, and it can be ended."""
+    source.records = catalogue_of(200)
+    is_reading, may_go_on = threading.Event(), threading.Event()
+    begun = iter(at_first)
+
+    def pause(_control: Control) -> None:
+        if next(begun, False):
+            is_reading.set()
+            may_go_on.wait(20)
+
+    source.pause = pause
+
+    with api.world.running(RunControl()):
+        assert is_reading.wait(20)
+        text = page(api, "/products/overview/live").text
+        may_go_on.set()
+
+    assert 'id="run"' in text
+    assert "data-busy" in text
+    assert "Reading from the ERP" in text
+    assert "1 of 3" in text
+    assert 'title="A run is at work already."' in text
+    assert 'title="No run is at work."' not in text

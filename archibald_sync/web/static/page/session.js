@@ -45,7 +45,9 @@ export function renew(until) {
     if (expiresAt() > until) return true;
     const csrf = csrfToken();
     if (!csrf) return false;
-    const answer = await fetch(REFRESH_URL, { method: "POST", headers: { "X-CSRF-Token": csrf } });
+    // Whoever leaves the page meanwhile must get the new cookies all the same: the old count no more.
+    const headers = { "X-CSRF-Token": csrf };
+    const answer = await fetch(REFRESH_URL, { method: "POST", headers, keepalive: true });
     if (!answer.ok) return forget();
     remember((await answer.json()).expiresAt);
     return true;
