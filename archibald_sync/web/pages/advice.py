@@ -222,7 +222,8 @@ _FAMILIES: tuple[tuple[Advice, str], ...] = (
         _MACHINE,
         (
             "source_scratch source_export_file source_session_file source_reader_start "
-            "source_reader_failed source_reader_crashed source_reader_limits storage_full storage_failed"
+            "source_reader_failed source_reader_crashed source_reader_limits "
+            "storage_full storage_failed"
         ),
     ),
     (_BUSY, "storage_busy"),
