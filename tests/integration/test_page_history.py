@@ -310,3 +310,15 @@ def test_only_plans_that_wait_have_a_page(api: Api, source: FakeSource) -> None:
     found = [page(api, run_path(world, n, "/plan")).status_code for n in range(3)]
 
     assert found == [404, 200, 404]
+
+
+def test_run_without_a_process_is_interrupted(api: Api) -> None:
+    """What nobody works on any more is told as such, before anybody has recorded it."""
+    world = api.world
+    claim = world.claim()
+    world.owner.release(claim.epoch)
+
+    for text in (shown(api), shown(api, run_path(world))):
+        assert 'data-outcome="interrupted"' in text
+        assert "Its process ended in the middle." in text
+    assert "data-live" not in shown(api, run_path(world))

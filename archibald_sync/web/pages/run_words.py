@@ -17,6 +17,7 @@ from archibald_sync.web.pages.layout import has_page, here, page_url
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+LOST = "owner_lost"
 OUTCOMES = tuple(RunOutcome)
 TRIGGERS = tuple(Trigger)
 KINDS = tuple(PlanKind)
@@ -74,8 +75,15 @@ def outcome_words(run: Mapping[str, Any]) -> str | None:
     """Return why a run ended as it did, in a sentence; None where its counts say it all."""
     if run["outcome"] in {None, RunOutcome.COMPLETED}:
         return None
-    reason: str | None = advice.what(run["reason"]) or run["detail"]
+    reason: str | None = advice.what(reason_of(run)) or run["detail"]
     return reason
+
+
+def reason_of(run: Mapping[str, Any]) -> str | None:
+    """Return the code of how a run ended, also while nobody has recorded that it was lost."""
+    is_lost = run["outcome"] == RunOutcome.INTERRUPTED and run["reason"] is None
+    code: str | None = LOST if is_lost else run["reason"]
+    return code
 
 
 def session_words(session: Mapping[str, Any]) -> str:
