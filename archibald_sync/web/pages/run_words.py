@@ -11,7 +11,7 @@ from archibald_sync.domain.models import PlanKind, RunOutcome, Trigger
 from archibald_sync.domain.resources import FieldType
 from archibald_sync.web.pages import advice
 from archibald_sync.web.pages.language import gettext as _
-from archibald_sync.web.pages.language import later, number
+from archibald_sync.web.pages.language import later, ngettext, number
 from archibald_sync.web.pages.layout import has_page, here, page_url
 
 if TYPE_CHECKING:
@@ -22,13 +22,7 @@ OUTCOMES = tuple(RunOutcome)
 TRIGGERS = tuple(Trigger)
 KINDS = tuple(PlanKind)
 
-_COUNTS = {
-    "itemsCreated": later("%(n)s created"),
-    "itemsUpdated": later("%(n)s updated"),
-    "itemsDeleted": later("%(n)s deleted"),
-    "itemsRestored": later("%(n)s restored"),
-    "itemsRejected": later("%(n)s rejected"),
-}
+_COUNTS = ("itemsCreated", "itemsUpdated", "itemsDeleted", "itemsRestored", "itemsRejected")
 _CHANGES = {
     "created": later("creation"),
     "updated": later("update"),
@@ -66,9 +60,15 @@ REJECTIONS = {
 
 def counts(run: Mapping[str, Any]) -> list[str]:
     """Return what a run did, at a glance: only what is not nothing."""
-    return [
-        _(text, n=number(run[name])) for name, text in _COUNTS.items() if run[name]
-    ]  # fmt: skip
+    created, updated, deleted, restored, rejected = (run[name] or 0 for name in _COUNTS)
+    said = (
+        (created, ngettext("%(n)s created", "%(n)s created", created, n=number(created))),
+        (updated, ngettext("%(n)s updated", "%(n)s updated", updated, n=number(updated))),
+        (deleted, ngettext("%(n)s deleted", "%(n)s deleted", deleted, n=number(deleted))),
+        (restored, ngettext("%(n)s restored", "%(n)s restored", restored, n=number(restored))),
+        (rejected, ngettext("%(n)s rejected", "%(n)s rejected", rejected, n=number(rejected))),
+    )
+    return [text for count, text in said if count]
 
 
 def outcome_words(run: Mapping[str, Any]) -> str | None:
@@ -77,6 +77,21 @@ def outcome_words(run: Mapping[str, Any]) -> str | None:
         return None
     reason: str | None = advice.what(reason_of(run)) or run["detail"]
     return reason
+
+
+def told(run: Mapping[str, Any]) -> str | None:
+    """Return the sentence that was recorded of a run; None where the page has it in its words."""
+    if run["isDryRun"] and run["outcome"] == RunOutcome.COMPLETED:
+        return None
+    detail: str | None = run["detail"]
+    return detail
+
+
+def would_be(summary: Mapping[str, Any]) -> str:
+    """Return what a sync would do with the plan of a dry run."""
+    if summary["objections"]:
+        return _("Nothing was written. A sync with this plan would be held.")
+    return _("Nothing was written. A sync would apply this plan.")
 
 
 def reason_of(run: Mapping[str, Any]) -> str | None:
