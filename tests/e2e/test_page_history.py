@@ -69,9 +69,22 @@ def test_held_plan_is_approved_and_followed(site: Site, browser: Browser) -> Non
 
         page.wait_for_url(lambda url: "/runs/" in url and not url.endswith("/plan"))
         page.wait_for_selector("#outcome [data-outcome=completed]", timeout=WAIT_MS)
-        looker.page.wait_for_function(
-            f"document.querySelectorAll('.run-row').length === {before + 1}", timeout=WAIT_MS
-        )
+        looker.page.wait_for_selector(f".run-row:nth-child({before + 1})", timeout=WAIT_MS)
         page.goto(held)
         assert "Approved by admin" in str(page.text_content("#approved"))
+        assert page.locator("#act-approve").count() == 0
+
+
+def test_dry_run_leads_to_its_plan(site: Site, browser: Browser) -> None:
+    """Whoever asks for a dry run is brought to it, and to its plan once there is one."""
+    with watched_page(browser, site.url) as watched:
+        watched.log_in("operator", "/products/overview")
+        page = watched.page
+
+        page.click("#act-dry-run")
+        page.wait_for_url("**/history/runs/*")
+        page.click("#see-plan", timeout=WAIT_MS)
+
+        page.wait_for_selector("#verdict")
+        assert "Nothing was written." in str(page.text_content("#verdict"))
         assert page.locator("#act-approve").count() == 0

@@ -160,11 +160,6 @@ def _link(some_id: str) -> Markup:
     return Markup('<a href="{}">{}</a>').format(url, some_id)
 
 
-def follow_url() -> str:
-    """Return the page of a run whose id is not known yet; the script fills in ``{runId}``."""
-    return page_url("history.run.index", run_id="RUN").replace("RUN", "{runId}")
-
-
 def record_url(key: str) -> str | None:
     """Return the page of a record; None where there is no such page."""
     return page_url("catalogue.record", key=key) if has_page("catalogue.record") else None
