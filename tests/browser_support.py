@@ -30,6 +30,7 @@ PASSWORD = "correct horse battery"
 # Every page that an admin can open without knowing an id: checked, and photographed.
 PAGES = {
     "/products/overview": "overview",
+    "/products/history": "history",
     "/products/catalogue": "catalogue",
     "/products/changes": "changes",
     "/priority": "priority",
@@ -68,19 +69,24 @@ class Site:
 
 @contextmanager
 def running_site(
-    folder: Path, *, rows: int = 4540, environ: Mapping[str, str] | None = None
+    folder: Path,
+    *,
+    rows: int = 4540,
+    drift: bool = True,
+    environ: Mapping[str, str] | None = None,
 ) -> Iterator[Site]:
     """Run gunicorn with two workers over a demo ERP of its own, with a user of each role.
 
     Args:
         folder: An empty folder for the instance.
         rows: How many products the ERP has.
+        drift: Whether they change a little between two reads.
         environ: Settings of the service.
     """
     for name in [one for one in os.environ if one.startswith(("ARCHIBALD_", "JWT_SECRET"))]:
         del os.environ[name]
     instance = Instance(folder, {"ARCHIBALD_SYNC_INITIAL_DELAY_SECONDS": "1", **(environ or {})})
-    erp = DemoErp(rows)
+    erp = DemoErp(rows, drift=drift)
     erp.start()
     try:
         _prepare(instance, erp)
@@ -199,7 +205,7 @@ def watched_page(browser: Browser, url: str, **options: Any) -> Iterator[Watched
     page.on("request", lambda one: _note_request(watched, one.url))
     try:
         yield watched
-        assert watched.faults == []
+        assert watched.faults == [], watched.faults
     finally:
         context.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import tempfile
 from pathlib import Path
@@ -19,6 +20,7 @@ from browser_support import (
 from support import wait_for
 
 RUNS = 24  # so that there is something to see in the charts
+HELD = 18  # one of them finds a list that is far too short
 SIZES = {"desktop": DESKTOP, "phone": PHONE}
 
 
@@ -31,12 +33,13 @@ def main(target: Path) -> None:
         running_browser() as browser,
     ):
         _fill(site)
+        pages = {**PAGES, **_pages_of_runs(site)}
         for theme in ("light", "dark"):
             for size, viewport in SIZES.items():
                 with watched_page(
                     browser, site.url, viewport=viewport, color_scheme=theme
                 ) as watched:
-                    _take(watched, target, f"{theme}-{size}")
+                    _take(watched, pages, target, f"{theme}-{size}")
 
 
 def _fill(site: Site) -> None:
@@ -46,15 +49,29 @@ def _fill(site: Site) -> None:
     for number in range(RUNS):
         if number % 8 == 5:
             site.erp.faults.switch_on("status", status=404)
+        elif number == HELD:
+            site.erp.faults.switch_on("filtered")
         site.instance.call("sync")
         site.erp.faults.clear()
 
 
-def _take(watched: Watched, target: Path, suffix: str) -> None:
+def _pages_of_runs(site: Site) -> dict[str, str]:
+    """Return the pages of runs that ended in different ways, and their names."""
+    sessions = json.loads(site.instance.call("history", "--json")[1])
+    runs = {one["status"]: one["runId"] for one in sessions[::-1]}
+    folder = "/products/history/runs"
+    return {
+        f"{folder}/{runs['completed']}": "run",
+        f"{folder}/{runs['failed']}": "run-failed",
+        f"{folder}/{runs['held']}/plan": "plan",
+    }
+
+
+def _take(watched: Watched, pages: dict[str, str], target: Path, suffix: str) -> None:
     watched.go("/login")
     watched.page.screenshot(path=target / f"login-{suffix}.png", full_page=True)
     watched.log_in("admin")
-    for path, name in PAGES.items():
+    for path, name in pages.items():
         watched.go(path)
         # Charts are drawn, and instants written, after the page has arrived.
         watched.page.wait_for_load_state("load")

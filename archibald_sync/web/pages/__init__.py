@@ -17,6 +17,7 @@ from archibald_sync.web.pages import (
     catalogue,
     changes,
     filters,
+    history,
     language,
     layout,
     overview,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
 # A page is a module with a blueprint `bp`; these are registered once a resource …
-OF_RESOURCE = (overview.bp, catalogue.bp, changes.bp)
+OF_RESOURCE = (overview.bp, history.bp, catalogue.bp, changes.bp)
 # … and these once.
 OF_ALL = (session.bp, priority.bp, admin.bp, account.bp)
 
