@@ -18,6 +18,7 @@ class Overview(Protocol):
         limit: int,
         before: tuple[int, str] | None = None,
         outcome: str | None = None,
+        trigger: str | None = None,
         *,
         with_dry: bool = True,
     ) -> list[Mapping[str, Any]]:
@@ -28,6 +29,12 @@ class Overview(Protocol):
 
     def sessions_of(self, run_ids: list[str]) -> Mapping[str, list[Mapping[str, Any]]]:
         """Return the sessions of these runs by run, the first attempt first."""
+
+    def neighbours(self, started_at: int, run_id: str) -> tuple[str | None, str | None]:
+        """Return the ids of the runs before and after one, None at either end."""
+
+    def good_session_before(self, moment: int) -> Mapping[str, Any] | None:
+        """Return the newest session before ``moment`` that read all of it and applied it."""
 
     def change_days(self, first_day: int) -> Mapping[int, Mapping[str, int]]:
         """Return what changed by day (UTC, days since the epoch), from ``first_day`` on."""

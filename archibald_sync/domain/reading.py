@@ -69,6 +69,11 @@ class CatalogueReader(Protocol):
             NotFoundError: The log does not reach back to ``cursor``, or never got there.
         """
 
+    def changes_of_session(
+        self, session_id: str, after: int, limit: int
+    ) -> list[Mapping[str, Any]]:
+        """Return up to ``limit`` changes that a session wrote, from the one after ``after`` on."""
+
     def sharing(self, field: str, value: str) -> list[Mapping[str, Any]]:
         """Return the records that are not deleted and whose ``field`` is ``value``."""
 

@@ -69,6 +69,24 @@ class CatalogueService:
         """
         return self._reader.changes_since(cursor, limit)
 
+    def changes_of_session(
+        self, session: Mapping[str, Any], limit: int, after: int | None = None
+    ) -> list[Record]:
+        """Return what a session changed, in the order in which it was written.
+
+        Args:
+            session: Its row.
+            limit: How many changes at most.
+            after: The id of the change that they follow; None: from the first one.
+
+        Returns:
+            Nothing where the session wrote nothing, or the log no longer holds it.
+        """
+        first: int | None = session["changesAfter"]
+        if first is None:
+            return []
+        return self._reader.changes_of_session(session["id"], max(first, after or 0), limit)
+
     def every_record(self, *, with_deleted: bool) -> Iterator[Record]:
         """Yield all records by key as of one moment."""
         return self._reader.every_record(with_deleted=with_deleted)

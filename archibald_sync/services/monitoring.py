@@ -193,6 +193,10 @@ class MonitoringService:
         sessions = [self._true(session) for session in self._history.sessions_of(run_id)]
         return {**_true_run(row, is_owner_live=self.is_driven()), "sessions": sessions}
 
+    def newest_held_run_id(self) -> str | None:
+        """Return the run that was held last, the only one that can be approved."""
+        return self._history.newest_held_run_id()
+
     def plan_page(
         self, run_id: str, kind: PlanKind, start: int, limit: int
     ) -> tuple[list[Mapping[str, Any]], int | None]:

@@ -41,7 +41,11 @@ class OverviewService:
         self._clock = clock
 
     def runs(
-        self, limit: int, before: tuple[int, str] | None = None, outcome: str | None = None
+        self,
+        limit: int,
+        before: tuple[int, str] | None = None,
+        outcome: str | None = None,
+        trigger: str | None = None,
     ) -> list[Mapping[str, Any]]:
         """Return runs with their sessions, the newest first, as they truly stand.
 
@@ -49,8 +53,9 @@ class OverviewService:
             limit: How many at most.
             before: The (startedAt, id) that they are older than; None: the newest.
             outcome: Only runs that ended so; None: all, also the one at work.
+            trigger: Only runs that were started so; None: all.
         """
-        runs = self._overview.runs(limit, before, outcome)
+        runs = self._overview.runs(limit, before, outcome, trigger)
         sessions = self._overview.sessions_of([run["id"] for run in runs])
         is_driven = self._is_driven()
         return [
@@ -62,6 +67,17 @@ class OverviewService:
             }
             for run in runs
         ]
+
+    def neighbours(self, run: Mapping[str, Any]) -> tuple[str | None, str | None]:
+        """Return the ids of the runs before and after ``run``, None at either end."""
+        return self._overview.neighbours(run["startedAt"], run["id"])
+
+    def last_good_before(self, moment: int) -> Mapping[str, Any] | None:
+        """Return the newest session before ``moment`` that read everything and applied it.
+
+        None where there is none: nothing was ever synced, or only short-cuts are kept.
+        """
+        return self._overview.good_session_before(moment)
 
     def statistics(self, count: int = MAX_RUNS) -> dict[str, Any]:
         """Return the last ``count`` runs, their success rate, and the changes a day.

@@ -8,6 +8,7 @@ All statements are built from the resource's declaration; values are parameters.
 from __future__ import annotations
 
 import json
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from archibald_sync.domain.reading import ChangePage
@@ -119,6 +120,20 @@ class SqliteCatalogueReader:
             records = self._by_keys(list(keys))
         last = changes[-1]["id"] if changes else cursor
         return ChangePage(changes, records, last, is_last=len(rows) <= limit)
+
+    def changes_of_session(
+        self, session_id: str, after: int, limit: int
+    ) -> list[Mapping[str, Any]]:
+        """Return up to ``limit`` changes that a session wrote, from the one after ``after`` on.
+
+        A session writes in one transaction, so that its ids follow each other: none is
+        looked for, and the log needs no index by session.
+        """
+        rows = self._database.rows(
+            f"SELECT * FROM {self._changes} WHERE id > :after ORDER BY id LIMIT :limit",
+            {"after": after, "limit": limit},
+        )
+        return [dict(row) for row in takewhile(lambda row: row["sessionId"] == session_id, rows)]
 
     def sharing(self, field: str, value: str) -> list[Mapping[str, Any]]:
         """Return the records that are not deleted and whose ``field`` is ``value``."""

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 Q = load_queries("overview")
 
 _AFTER_EVERYTHING = (2**63 - 1, "")
+# By whether an outcome and a trigger are asked for: each has an index of its own.
+_IDS = {
+    (False, False): "run_ids_before",
+    (True, False): "run_ids_before_of_outcome",
+    (False, True): "run_ids_before_of_trigger",
+    (True, True): "run_ids_before_of_both",
+}
 
 
 class SqliteOverview:
@@ -31,6 +38,7 @@ class SqliteOverview:
         limit: int,
         before: tuple[int, str] | None = None,
         outcome: str | None = None,
+        trigger: str | None = None,
         *,
         with_dry: bool = True,
     ) -> list[Mapping[str, Any]]:
@@ -44,10 +52,11 @@ class SqliteOverview:
             "startedAt": started_at,
             "id": run_id,
             "outcome": outcome,
+            "trigger": trigger,
             "withDry": with_dry,
             "limit": limit,
         }
-        query = Q["run_ids_before" if outcome is None else "run_ids_before_of_outcome"]
+        query = Q[_IDS[outcome is not None, trigger is not None]]
         with self._database.snapshot():
             ids = [row["id"] for row in self._database.rows(query, parameters)]
             rows = self._database.rows(Q["run_overviews"], {"ids": json.dumps(ids)})
@@ -63,6 +72,19 @@ class SqliteOverview:
             session = {**row, "stageMs": json.loads(stages) if stages else None}
             by_run[session.pop("runId")].append(session)
         return by_run
+
+    def neighbours(self, started_at: int, run_id: str) -> tuple[str | None, str | None]:
+        """Return the ids of the runs before and after one, None at either end."""
+        run = {"resource": self._resource, "startedAt": started_at, "id": run_id}
+        rows = (self._database.row(Q[which], run) for which in ("older_run", "newer_run"))
+        older, newer = (row["id"] if row else None for row in rows)
+        return older, newer
+
+    def good_session_before(self, moment: int) -> Mapping[str, Any] | None:
+        """Return the newest session before ``moment`` that read all of it and applied it."""
+        parameters = {"resource": self._resource, "startedAt": moment}
+        row = self._database.row(Q["good_session_before"], parameters)
+        return {**dict(row), "coverage": json.loads(row["coverage"])} if row else None
 
     def change_days(self, first_day: int) -> Mapping[int, Mapping[str, int]]:
         """Return what changed by day (UTC, days since the epoch), from ``first_day`` on."""

@@ -6,7 +6,7 @@ from marshmallow import fields, validate
 
 _EXPECTED = "expected the `next` of an earlier answer"
 # 18 digits fit into SQLite's integers; every text of this shape is a place in the list.
-_PATTERN = "^[0-9]{1,18}[.][!-~]{1,100}$"
+PATTERN = "^[0-9]{1,18}[.][!-~]{1,100}$"
 
 
 class Cursor(fields.String):
@@ -17,7 +17,7 @@ class Cursor(fields.String):
         metadata = {"description": "The `next` of an earlier answer"}
         super().__init__(
             load_default=None,
-            validate=validate.Regexp(_PATTERN, error=_EXPECTED),
+            validate=validate.Regexp(PATTERN, error=_EXPECTED),
             metadata=metadata,
         )
 

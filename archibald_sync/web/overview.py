@@ -21,7 +21,7 @@ from archibald_sync.web.sync import bp, here
 def runs(query: dict[str, Any]) -> dict[str, Any]:
     """List runs with their attempts, the newest first, page by page."""
     limit, before = query["limit"], decoded(query["before"])
-    found = here().overview.runs(limit + 1, before, query["outcome"])
+    found = here().overview.runs(limit + 1, before, query["outcome"], query["trigger"])
     shown = found[:limit]
     following = encoded(shown[-1]["startedAt"], shown[-1]["id"]) if len(found) > limit else None
     return {"runs": shown, "next": following}

@@ -15,6 +15,7 @@ _MAX_NUMBER = 10**15
 _LEVELS = ["debug", "info", "warning", "error", "critical"]
 _DEFAULT_RUNS = 20
 _OUTCOMES = [outcome.value for outcome in RunOutcome]
+_TRIGGERS = [trigger.value for trigger in Trigger]
 _STATUSES = [status.value for status in SessionStatus]
 
 
@@ -87,6 +88,11 @@ class RunsQuerySchema(Schema):
         load_default=None,
         validate=validate.OneOf(_OUTCOMES, error=f"expected one of {', '.join(_OUTCOMES)}"),
         metadata={"enum": _OUTCOMES},
+    )
+    trigger = fields.String(
+        load_default=None,
+        validate=validate.OneOf(_TRIGGERS, error=f"expected one of {', '.join(_TRIGGERS)}"),
+        metadata={"enum": _TRIGGERS},
     )
 
 

@@ -17,6 +17,55 @@ WHERE resource = :resource
 ORDER BY startedAt DESC, id DESC
 LIMIT :limit
 
+-- name: run_ids_before_of_trigger
+-- The same, started by one trigger.
+SELECT id FROM sync_runs
+WHERE resource = :resource
+  AND "trigger" = :trigger
+  AND (startedAt, id) < (:startedAt, :id)
+  AND (:withDry OR NOT isDryRun)
+ORDER BY startedAt DESC, id DESC
+LIMIT :limit
+
+-- name: run_ids_before_of_both
+-- The same, of one outcome and started by one trigger.
+SELECT id FROM sync_runs
+WHERE resource = :resource
+  AND "trigger" = :trigger
+  AND outcome = :outcome
+  AND (startedAt, id) < (:startedAt, :id)
+  AND (:withDry OR NOT isDryRun)
+ORDER BY startedAt DESC, id DESC
+LIMIT :limit
+
+-- name: older_run
+-- The run before another one.
+SELECT id FROM sync_runs
+WHERE resource = :resource AND (startedAt, id) < (:startedAt, :id)
+ORDER BY startedAt DESC, id DESC
+LIMIT 1
+
+-- name: newer_run
+-- The run after another one.
+SELECT id FROM sync_runs
+WHERE resource = :resource AND (startedAt, id) > (:startedAt, :id)
+ORDER BY startedAt, id
+LIMIT 1
+
+-- name: good_session_before
+-- The newest session before a moment that read everything and applied it; a rollback reads nothing.
+SELECT id, runId, startedAt, completedAt, coverage,
+       itemsProcessed, itemsCreated, itemsUpdated, itemsDeleted, itemsRestored,
+       itemsRenamed, itemsUnchanged, itemsMissing, itemsRejected
+FROM sync_sessions
+WHERE syncType = :resource
+  AND startedAt < :startedAt
+  AND status = 'completed'
+  AND syncMode <> 'rollback'
+  AND coverage IS NOT NULL
+ORDER BY startedAt DESC, id DESC
+LIMIT 1
+
 -- name: run_overviews
 -- These runs without their summaries, each with the counts of its last session.
 SELECT r.id, r."trigger", r.requestedBy, r.dueAt, r.startedAt, r.endedAt,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint
 
-from archibald_sync.web.pages import assets, language, layout, overview, refusals, session
+from archibald_sync.web.pages import assets, history, language, layout, overview, refusals, session
 from archibald_sync.web.pages.layout import GENERAL, of_resource
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
 # A page is a module with a blueprint `bp`; these are registered once a resource …
-OF_RESOURCE = (overview.bp,)
+OF_RESOURCE = (overview.bp, history.bp)
 # … and these once.
 OF_ALL = (session.bp,)
 

@@ -64,6 +64,44 @@ def sync_controls(status: Mapping[str, Any], caller: Caller) -> dict[str, Contro
     }
 
 
+def approve_control(
+    run: Mapping[str, Any], newest_held: str | None, status: Mapping[str, Any], caller: Caller
+) -> Control:
+    """Return the approval of the plan of a held run.
+
+    Args:
+        run: The row of the run.
+        newest_held: The run that was held last: only that one can be approved.
+        status: What ``MonitoringService.status`` returned.
+        caller: Who would approve.
+    """
+    is_at_work = _("A run is at work already.") if status["currentRun"] else None
+    obstacle = (
+        lacks_role(caller, Role.ADMIN)
+        or _settled(run, newest_held)
+        or _no_owner(status)
+        or is_at_work
+    )
+    return Control("approve", _("Approve this plan"), _("The run has begun."), obstacle, _approve())
+
+
+def _settled(run: Mapping[str, Any], newest_held: str | None) -> str | None:
+    """Return why nobody can approve a plan any more; None where it waits for somebody."""
+    if run["approvedAt"] is not None:
+        return _("It was approved already: an approval is good for one run.")
+    if run["id"] != newest_held:
+        return _("Another plan was held later: look at that one.")
+    return None
+
+
+def _approve() -> str:
+    return _(
+        "Approve this plan? A new run reads the ERP again, and writes what it finds if it is the "
+        "same as here within 1 %, past the guards that held it. It can be undone with a rollback "
+        "only."
+    )
+
+
 def _start(is_stopped: bool) -> str:  # noqa: FBT001  # its only argument
     return _("Start schedule") if is_stopped else _("Change interval")
 

@@ -67,6 +67,11 @@ def page_url(endpoint: str, **values: Any) -> str:  # noqa: ANN401  # as url_for
     return url_for(_endpoint(endpoint) or endpoint, **values)
 
 
+def has_page(endpoint: str) -> bool:
+    """Return whether there is such a page."""
+    return _endpoint(endpoint) is not None
+
+
 def api_url(endpoint: str, **values: Any) -> str:  # noqa: ANN401  # as url_for
     """Return the address of an operation of the API on this resource's sync: ``run``."""
     return url_for(f"{here().resource.name}.{endpoint}", **values)

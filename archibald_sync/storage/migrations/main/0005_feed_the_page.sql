@@ -5,6 +5,8 @@
 ALTER TABLE sync_runs ADD COLUMN nextAttemptAt INTEGER;
 ALTER TABLE sync_runs ADD COLUMN maxAttempts INTEGER;
 CREATE INDEX idx_sync_runs_outcome ON sync_runs(resource, outcome, startedAt DESC, id DESC);
+CREATE INDEX idx_sync_runs_trigger ON sync_runs(resource, "trigger", startedAt DESC, id DESC);
+CREATE INDEX idx_sync_runs_both ON sync_runs(resource, "trigger", outcome, startedAt DESC, id DESC);
 
 -- Milliseconds a stage: {"download": 812, "plan": 90, "apply": 14}.
 ALTER TABLE sync_sessions ADD COLUMN stageMs TEXT;

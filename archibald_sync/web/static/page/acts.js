@@ -39,7 +39,7 @@ async function carryOut(form) {
   form.dispatchEvent(new CustomEvent("acted", { bubbles: true, detail: told }));
   if (form.dataset.goto) {
     if (answer.status === 204) forget();
-    return location.assign(form.dataset.goto);
+    return location.assign(filled(form.dataset.goto, told));
   }
   tell("good", filled(form.dataset.done ?? words("done"), told));
   return refreshLive();

@@ -5,6 +5,7 @@ import { language, serverNow } from "./data.js";
 const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
 const sameDay = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" });
+const withSeconds = new Intl.DateTimeFormat(language, { timeStyle: "medium" });
 const otherDay = new Intl.DateTimeFormat(language, {
   day: "numeric", month: "short", hour: "2-digit", minute: "2-digit",
 });
@@ -33,6 +34,7 @@ function written(show, instant) {
   const seconds = Math.round((instant - serverNow()) / 1000);
   if (show === "relative") return ago(seconds);
   if (show === "countdown") return seconds > 0 ? counted(seconds) : relative.format(0, "second");
+  if (show === "seconds") return withSeconds.format(new Date(instant));
   if (show === "elapsed") return digits(Math.max(-seconds, 0));
   return clock(instant);
 }
