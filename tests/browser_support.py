@@ -28,7 +28,15 @@ if TYPE_CHECKING:
 
 PASSWORD = "correct horse battery"
 # Every page that an admin can open without knowing an id: checked, and photographed.
-PAGES = {"/products/overview": "overview"}
+PAGES = {
+    "/products/overview": "overview",
+    "/priority": "priority",
+    "/admin/users": "users",
+    "/admin/users/operator": "user",
+    "/admin/keys": "keys",
+    "/admin/audit": "audit",
+    "/account": "account",
+}
 USERS = ("admin", "operator", "viewer")
 START_S = 60
 AXE = Path(__file__).parent / "axe" / "axe.min.js"

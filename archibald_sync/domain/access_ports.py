@@ -63,6 +63,9 @@ class TokenFamilies(Protocol):
     def begin(self, family: str, user_id: int, token_id: str, *, expires_at: int) -> None:
         """Record a login, whose first refresh token is ``token_id``."""
 
+    def last_logins(self) -> dict[int, int]:
+        """Return when each user who ever logged in did so for the last time, by user id."""
+
     def rotate(self, family: str, old_id: str, new_id: str, *, expires_at: int) -> bool:
         """Put ``new_id`` in the place of ``old_id``; return False unless that was in force."""
 

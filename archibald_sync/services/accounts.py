@@ -9,6 +9,7 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from archibald_sync.domain.models import Role
 from archibald_sync.errors import (
     AuthError,
     InvalidInputError,
@@ -20,7 +21,7 @@ from archibald_sync.services.passwords import Passwords, generated_password
 
 if TYPE_CHECKING:
     from archibald_sync.domain.access_ports import Accounts
-    from archibald_sync.domain.models import Role, User
+    from archibald_sync.domain.models import User
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _LAST_ADMIN = "this is the last admin; add another one first"
@@ -149,3 +150,10 @@ class AccountService:
     def users(self) -> list[User]:
         """Return all users by name."""
         return self._accounts.users()
+
+    def is_last_admin(self, user: User) -> bool:
+        """Return whether nobody could manage users without ``user``; told before one tries."""
+        admins = [
+            one for one in self.users() if one.role.includes(Role.ADMIN) and not one.is_disabled
+        ]
+        return [one.id for one in admins] == [user.id]

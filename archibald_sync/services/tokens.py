@@ -37,6 +37,10 @@ class TokenService:
         """Record a login, whose first refresh token is ``token_id``."""
         self._families.begin(family, user_id, token_id, expires_at=self._expiry())
 
+    def last_logins(self) -> dict[int, int]:
+        """Return when each user logged in for the last time, by user id; nobody who never did."""
+        return self._families.last_logins()
+
     def rotate(self, family: str, old_id: str, new_id: str) -> None:
         """Let the refresh token ``new_id`` take the place of ``old_id``.
 

@@ -37,6 +37,11 @@ class SqliteTokenFamilies:
         with self._database.transaction() as connection:
             connection.execute(Q["prune_families"], {"before": now - _KEPT_MS})
             connection.execute(Q["begin"], begun)
+            connection.execute(Q["keep_last_login"], {"userId": user_id, "now": now})
+
+    def last_logins(self) -> dict[int, int]:
+        """Return when each user who ever logged in did so for the last time, by user id."""
+        return {row["userId"]: row["at"] for row in self._database.rows(Q["last_logins"])}
 
     def rotate(self, family: str, old_id: str, new_id: str, *, expires_at: int) -> bool:
         """Put ``new_id`` in the place of ``old_id``; return False unless that was in force."""

@@ -79,6 +79,12 @@ class UserSchema(Schema):
     role = fields.String(required=True, metadata={"enum": list(Role)})
     isDisabled = fields.Boolean(required=True, attribute="is_disabled")
     createdAt = instant(required=True, attribute="created_at")
+    lastLoginAt = instant(
+        "When it logged in with its password; null where it never has",
+        required=True,
+        allow_none=True,
+        attribute="last_login_at",
+    )
 
 
 class UsersSchema(Schema):

@@ -46,7 +46,7 @@ _COLUMNS = (
 def show(query: dict[str, Any]) -> dict[str, Any]:
     """Entries of the audit log, the newest first, page by page."""
     limit = query["limit"]
-    found = services().access.audit.page(_wanted(query), limit + 1, query["before"])
+    found = services().access.audit.page(audit_filter(query), limit + 1, query["before"])
     shown = found[:limit]
     following = shown[-1].id if len(found) > limit else None
     return {"entries": [_shown(entry) for entry in shown], "next": following}
@@ -59,12 +59,13 @@ def show(query: dict[str, Any]) -> dict[str, Any]:
 @bp.doc(responses=problem_responses(400))
 def export(query: dict[str, Any]) -> Response:
     """Export the audit log for a spreadsheet, the newest first, in UTF-8."""
-    lines = _lines(services().access.audit.walk(_wanted(query)))
+    lines = _lines(services().access.audit.walk(audit_filter(query)))
     headers = {"Content-Disposition": 'attachment; filename="audit.csv"'}
     return Response(lines, headers=headers, content_type="text/csv; charset=utf-8")
 
 
-def _wanted(query: dict[str, Any]) -> AuditFilter:
+def audit_filter(query: dict[str, Any]) -> AuditFilter:
+    """Return which entries are wanted, of a query that ``AuditFilterSchema`` has loaded."""
     outcome = query["outcome"]
     return AuditFilter(
         actor=query["actor"],

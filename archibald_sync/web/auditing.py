@@ -44,6 +44,16 @@ def describe_act(target: str | None = None, **detail: object) -> None:
     g.setdefault("audit_detail", {}).update(detail)
 
 
+def action_of(endpoint: str) -> str:
+    """Return the name of an act: its blueprint and view, whichever of its routes was asked.
+
+    Endpoints of a second route are numbered by the library, and the next route added
+    elsewhere would change the number.
+    """
+    blueprint = endpoint.rpartition(".")[0]
+    return f"{blueprint}.{current_app.view_functions[endpoint].__name__}"
+
+
 def _record(response: Response) -> Response:
     act, is_repeated = _act(response.status_code)
     if act is None:
@@ -66,14 +76,14 @@ def _act(status: int) -> tuple[Act | None, bool]:
         return None, False
     if status not in _REFUSALS:
         outcome = AuditOutcome.DONE if status < HTTPStatus.BAD_REQUEST else AuditOutcome.FAILED
-        return (None if request.method in _READS else _made(endpoint, outcome)), False
+        return (None if request.method in _READS else _made(action_of(endpoint), outcome)), False
     if known_caller() is None and endpoint != "auth.login":
         if not shows_credentials() and endpoint != "auth.refresh":
             return None, False  # somebody who only forgot the token
-        return _made(_AUTHENTICATE, AuditOutcome.REFUSED, target=endpoint), True
+        return _made(_AUTHENTICATE, AuditOutcome.REFUSED, target=action_of(endpoint)), True
     # Each wrong password counts; that somebody is still waiting does not.
     is_wrong_password = endpoint == "auth.login" and status == HTTPStatus.UNAUTHORIZED
-    return _made(endpoint, AuditOutcome.REFUSED), not is_wrong_password
+    return _made(action_of(endpoint), AuditOutcome.REFUSED), not is_wrong_password
 
 
 def _made(action: str, outcome: AuditOutcome, target: str | None = None) -> Act:

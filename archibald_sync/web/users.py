@@ -15,6 +15,8 @@ from archibald_sync.web.problems import problem_responses
 from archibald_sync.web.security import requires
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from flask.typing import ResponseReturnValue
 
     from archibald_sync.domain.models import User
@@ -27,7 +29,8 @@ bp = Blueprint("users", __name__, url_prefix="/api/users", description="Who may 
 @bp.response(200, schemas.UsersSchema)
 def show_all() -> dict[str, Any]:
     """All users, also disabled ones, by name."""
-    return {"users": services().accounts.users()}
+    last_logins = services().access.tokens.last_logins()
+    return {"users": [_shown(one, last_logins) for one in services().accounts.users()]}
 
 
 @bp.route("", methods=["POST"])
@@ -41,7 +44,7 @@ def add(body: dict[str, Any]) -> ResponseReturnValue:
     describe_act(None, role=role)
     user, password = services().accounts.add_user(name, role, given)
     describe_act(user.name)
-    answer = {"user": user, **_told(given, password)}
+    answer = {"user": _shown(user, {}), **_told(given, password)}
     return answer, 201, {"Location": url_for(".show", name=user.name)}
 
 
@@ -49,9 +52,9 @@ def add(body: dict[str, Any]) -> ResponseReturnValue:
 @requires(Role.ADMIN)
 @bp.response(200, schemas.UserSchema)
 @bp.doc(responses=problem_responses(404))
-def show(name: str) -> User:
+def show(name: str) -> dict[str, Any]:
     """One user."""
-    return services().accounts.account(name)
+    return _shown(services().accounts.account(name))
 
 
 @bp.route("/<name>", methods=["PATCH"])
@@ -59,7 +62,7 @@ def show(name: str) -> User:
 @bp.arguments(schemas.ChangeUserSchema)
 @bp.response(200, schemas.UserSchema)
 @bp.doc(responses=problem_responses(400, 404, 413, 415))
-def change(body: dict[str, Any], name: str) -> User:
+def change(body: dict[str, Any], name: str) -> dict[str, Any]:
     """Give a user another role, disable it or let it in again; its tokens end at once.
 
     The last enabled admin can neither be disabled nor get another role.
@@ -73,7 +76,7 @@ def change(body: dict[str, Any], name: str) -> User:
         user = accounts.set_role(name, Role(body["role"]))
     if body.get("isDisabled"):
         user = accounts.disable_user(name)
-    return user
+    return _shown(user)
 
 
 @bp.route("/<name>/password", methods=["POST"])
@@ -86,6 +89,19 @@ def reset_password(body: dict[str, Any], name: str) -> dict[str, str]:
     password = services().accounts.reset_password(name, body["password"])
     services().access.logins.forgive(name)
     return _told(body["password"], password)
+
+
+def _shown(user: User, last_logins: Mapping[int, int] | None = None) -> dict[str, Any]:
+    """Return a user as the schema wants it."""
+    if last_logins is None:
+        last_logins = services().access.tokens.last_logins()
+    return {
+        "name": user.name,
+        "role": user.role,
+        "is_disabled": user.is_disabled,
+        "created_at": user.created_at,
+        "last_login_at": last_logins.get(user.id),
+    }
 
 
 def _told(given: str | None, password: str) -> dict[str, str]:

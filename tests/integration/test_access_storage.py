@@ -82,6 +82,26 @@ def test_users_of_the_first_version_keep_everything(tmp_path: Path) -> None:
     database.close()
 
 
+def test_logins_of_before_are_last_logins(tmp_path: Path) -> None:
+    """A file of before knows the last login of whoever has one that is not forgotten."""
+    database = Database(tmp_path / "old.sqlite3")
+    folder = resources.files("archibald_sync.storage.migrations.access")
+    with closing(sqlite3.connect(database.path)) as connection:
+        connection.executescript(folder.joinpath("0001_create_access.sql").read_text("utf-8"))
+        connection.executemany(
+            "INSERT INTO token_families (id, userId, currentTokenId, createdAt, expiresAt) "
+            "VALUES (?, ?, 'one', ?, 99)",
+            [("a", 1, 7), ("b", 1, 5), ("c", 2, 6)],
+        )
+        connection.execute("PRAGMA user_version = 1")
+        connection.commit()
+
+    migrate(database, "access")
+
+    assert SqliteTokenFamilies(database, SystemClock()).last_logins() == {1: 7, 2: 6}
+    database.close()
+
+
 def test_every_change_begins_a_generation(main: Database) -> None:
     """Role, password, disabling and enabling raise it; a rehash of the same password does not."""
     users = SqliteAccounts(main, SystemClock())

@@ -29,12 +29,38 @@ def test_added_user_can_log_in(api: Api) -> None:
     assert answer.status_code == 201
     assert answer.headers["Location"] == "/api/users/anna"
     user = answer.json["user"]
-    assert set(user) == {"name", "role", "isDisabled", "createdAt"}
+    assert set(user) == {"name", "role", "isDisabled", "createdAt", "lastLoginAt"}
     assert (user["name"], user["role"], user["isDisabled"]) == ("anna", "operator", False)
-    assert login(api, "anna", answer.json["password"]).json["user"]["role"] == "operator"
     shown = api.call("GET", "/api/users/anna", Role.ADMIN)
     assert shown.json == user
     assert user in api.call("GET", "/api/users", Role.ADMIN).json["users"]
+    assert login(api, "anna", answer.json["password"]).json["user"]["role"] == "operator"
+
+
+def test_last_login_is_told(api: Api) -> None:
+    """It is that of the last password that was right, and outlives the login and a change."""
+    api.accounts.add_user("maria", Role.VIEWER, PASSWORD)
+    admin = bearer(api.token(api.user(Role.ADMIN)))
+
+    def last_login() -> int | None:
+        found: int | None = api.client.get("/api/users/maria", headers=admin).json["lastLoginAt"]
+        return found
+
+    assert last_login() is None
+    login(api, "maria", "wrong")
+    assert last_login() is None
+
+    before = api.world.clock.now_ms()
+    first = login(api, "maria").json
+    began = last_login()
+    assert began is not None
+    assert before <= began <= api.world.clock.now_ms()
+
+    api.client.post("/api/auth/refresh", json={"refreshToken": first["refreshToken"]})
+    changed = api.client.patch("/api/users/maria", headers=admin, json={"role": "operator"})
+    assert changed.json["lastLoginAt"] == last_login() == began
+    listed = api.client.get("/api/users", headers=admin).json["users"]
+    assert [one["lastLoginAt"] for one in listed if one["name"] == "maria"] == [began]
 
 
 def test_given_password_is_not_repeated(api: Api) -> None:

@@ -3,6 +3,16 @@
 INSERT INTO token_families (id, userId, currentTokenId, createdAt, expiresAt)
 VALUES (:id, :userId, :tokenId, :now, :expiresAt)
 
+-- name: keep_last_login
+-- Remember when a user logged in.
+INSERT INTO last_logins (userId, at)
+VALUES (:userId, :now)
+ON CONFLICT (userId) DO UPDATE SET at = excluded.at
+
+-- name: last_logins
+-- When each user logged in for the last time.
+SELECT userId, at FROM last_logins
+
 -- name: rotate
 -- Put a new refresh token in the place of the one in force.
 UPDATE token_families

@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint
 
-from archibald_sync.web.pages import assets, history, language, layout, overview, refusals, session
+from archibald_sync.web.pages import (
+    account,
+    admin,
+    assets,
+    history,
+    language,
+    layout,
+    overview,
+    priority,
+    refusals,
+    session,
+)
 from archibald_sync.web.pages.layout import GENERAL, of_resource
 
 if TYPE_CHECKING:
@@ -21,7 +32,7 @@ if TYPE_CHECKING:
 # A page is a module with a blueprint `bp`; these are registered once a resource …
 OF_RESOURCE = (overview.bp, history.bp)
 # … and these once.
-OF_ALL = (session.bp,)
+OF_ALL = (session.bp, priority.bp, admin.bp, account.bp)
 
 
 def init_app(app: Flask, resources: Iterable[str]) -> None:

@@ -11,7 +11,7 @@ from flask import current_app, request, url_for
 from archibald_sync.domain.models import Role
 from archibald_sync.web import tokens
 from archibald_sync.web.context import services
-from archibald_sync.web.pages import words
+from archibald_sync.web.pages import problems, words
 from archibald_sync.web.pages.assets import asset_url
 from archibald_sync.web.pages.language import LANGUAGES, gettext, language, later
 from archibald_sync.web.security import known_caller
@@ -103,6 +103,7 @@ def context() -> dict[str, Any]:
         "places": _places(known_caller()),
         "other_resources": _other_resources(),
         "events_url": _events_url(),
+        "problems": problems.patterns(),
         "session_expires_at": tokens.renewal_due_at(),
         "now": round(datetime.now(UTC).timestamp() * 1000),
     }

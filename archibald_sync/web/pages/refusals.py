@@ -8,6 +8,7 @@ import orjson
 from flask import make_response, redirect, render_template, request, url_for
 
 from archibald_sync.web import errors
+from archibald_sync.web.pages import problems
 
 if TYPE_CHECKING:
     from flask import Response
@@ -34,6 +35,7 @@ def show(error: Exception) -> ResponseReturnValue:
     if problem.status_code == _UNAUTHORIZED:
         return redirect(url_for("pages.session.login", next=_here_again()), 303)
     told = orjson.loads(problem.data)
+    told["detail"] = problems.spoken(told["detail"])
     page = make_response(render_template("page/refusal.html", problem=told), problem.status_code)
     if "Retry-After" in problem.headers:
         page.headers["Retry-After"] = problem.headers["Retry-After"]

@@ -31,7 +31,8 @@ def index() -> ResponseReturnValue:
 @public
 def login() -> str:
     """Show the form; its script first tries to renew a login that goes on."""
-    return render_template("page/login.html", next_url=_next_url())
+    has_changed = "changed" in request.args
+    return render_template("page/login.html", next_url=_next_url(), has_changed=has_changed)
 
 
 @bp.get("/language/<code>")

@@ -40,6 +40,11 @@ _ROLES = {
     "operator": later("operator"),
     "admin": later("admin"),
 }
+_ROLES_MEAN = {
+    "viewer": later("sees everything"),
+    "operator": later("also starts and stops"),
+    "admin": later("also approves, manages users and keys"),
+}
 _TRIGGERS = {
     "schedule": later("by the schedule"),
     "catchUp": later("by the schedule, late"),
@@ -63,6 +68,7 @@ SCRIPT = {
     "done": later("Done."),
     "wrongPassword": later("Name or password is wrong."),
     "throttled": later("Too many attempts. Try again later."),
+    "differs": later("This is not the same as above."),
     "notKept": later(
         "This browser did not keep the login: the page needs https, or localhost as its host."
     ),
@@ -103,6 +109,11 @@ def stage(name: str) -> str:
 def role(name: str) -> str:
     """Return the name of a role."""
     return _(_ROLES.get(name, name))
+
+
+def role_means(name: str) -> str:
+    """Return what a role may do, beyond what the ones before it may."""
+    return _(_ROLES_MEAN.get(name, name))
 
 
 def trigger(name: str) -> str:

@@ -1,5 +1,6 @@
 // Forms that act: each sends its values to the API as JSON and tells what became of it.
-import { words } from "./data.js";
+import { problem, words } from "./data.js";
+import { areRepeated, clearFaults, showFaults } from "./faults.js";
 import { refreshLive } from "./live.js";
 import { LoggedOut, ask, forget, goToLogin } from "./session.js";
 
@@ -16,7 +17,8 @@ export function startActs() {
 async function act(form) {
   const obstacle = form.querySelector("[aria-disabled=true]");
   if (obstacle) return tell("warn", obstacle.title);
-  if ("underway" in form.dataset || !(await isWanted(form))) return;
+  clearFaults(form);
+  if ("underway" in form.dataset || !areRepeated(form) || !(await isWanted(form))) return;
   form.dataset.underway = "";
   try {
     await carryOut(form);
@@ -35,7 +37,8 @@ async function carryOut(form) {
     body: JSON.stringify(bodyOf(form)),
   });
   const told = answer.status === 204 ? {} : await answer.json();
-  if (!answer.ok) return tell("bad", words("failed", told.detail ?? answer.status));
+  if (!answer.ok) return tellRefusal(form, told, answer.status);
+  if ("reset" in form.dataset) form.reset();
   form.dispatchEvent(new CustomEvent("acted", { bubbles: true, detail: told }));
   if (form.dataset.goto) {
     if (answer.status === 204) forget();
@@ -45,11 +48,19 @@ async function carryOut(form) {
   return refreshLive();
 }
 
-// Every named input by its type; what the form itself carries comes first.
+// What is wrong with a field stands beside it; everything else is told as an answer.
+function tellRefusal(form, told, status) {
+  if (showFaults(form, told.errors ?? {})) return undefined;
+  const texts = told.errors ? Object.values(told.errors).flat() : [told.detail ?? status];
+  return tell("bad", words("failed", texts.map(problem).join("; ")));
+}
+
+// Every named input by its type; what the form itself carries comes first, and what is left
+// empty without being required is not sent.
 function bodyOf(form) {
   const body = JSON.parse(form.dataset.body ?? "{}");
   for (const field of form.elements) {
-    if (!field.name) continue;
+    if (!field.name || (field.value === "" && !field.required)) continue;
     if (field.type === "number") body[field.name] = field.valueAsNumber;
     else if (field.type === "checkbox") body[field.name] = field.checked;
     else body[field.name] = field.value;

@@ -17,3 +17,12 @@ export function serverNow() {
 export function words(key, value = "") {
   return data.strings[key].replace("%s", value);
 }
+
+// What the API says is wrong, in the viewer's language; unknown sentences stay as they are.
+export function problem(text) {
+  for (const [pattern, translated] of data.problems) {
+    const found = String(text).match(new RegExp(`^${pattern}$`));
+    if (found) return found.slice(1).reduce((whole, value) => whole.replace("%s", () => value), translated);
+  }
+  return text;
+}
