@@ -5,8 +5,11 @@
 import { data, serverNow } from "./data.js";
 
 const KEY = "archibald-sync.expiresAt";
+const RENEWING = "archibald-sync.renewing";
 const EARLY_MS = 3 * 60 * 1000;
 const CHECK_MS = 20 * 1000;
+const LEFT_MS = 10 * 1000;
+const LOOK_MS = 50;
 const REFRESH_URL = "/api/auth/refresh";
 
 export class LoggedOut extends Error {}
@@ -45,13 +48,35 @@ export function renew(until) {
     if (expiresAt() > until) return true;
     const csrf = csrfToken();
     if (!csrf) return false;
+    if (await isRenewedByOneThatLeft(csrf)) return true;
+    return exchange(csrf);
+  });
+}
+
+async function exchange(csrf) {
+  localStorage.setItem(RENEWING, JSON.stringify({ csrf, at: Date.now() }));
+  try {
     // Whoever leaves the page meanwhile must get the new cookies all the same: the old count no more.
     const headers = { "X-CSRF-Token": csrf };
     const answer = await fetch(REFRESH_URL, { method: "POST", headers, keepalive: true });
     if (!answer.ok) return forget();
     remember((await answer.json()).expiresAt);
     return true;
-  });
+  } finally {
+    localStorage.removeItem(RENEWING);
+  }
+}
+
+// A page that is left while it renews loses the lock at once, and its new cookies come later:
+// until then the refresh token here is one that counts no more. Wait for the new one.
+async function isRenewedByOneThatLeft(csrf) {
+  const left = JSON.parse(localStorage.getItem(RENEWING));
+  if (left?.csrf !== csrf) return false;
+  while (Date.now() < left.at + LEFT_MS && csrfToken() === csrf) {
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+  localStorage.removeItem(RENEWING);
+  return csrfToken() !== csrf && csrfToken() !== null;
 }
 
 export function remember(instant) {
