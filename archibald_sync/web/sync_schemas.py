@@ -237,7 +237,7 @@ class EventsQuerySchema(Schema):
         load_default=False,
         metadata={
             "description": "Answer 204 in the place of 503: an `EventSource` takes it as "
-            "\"do not ask again\", and no browser reports it as an error"
+            '"do not ask again", and no browser reports it as an error'
         },
     )
 
