@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from archibald_sync.domain.models import SessionStatus
 from archibald_sync.web.pages.language import gettext as _
 from archibald_sync.web.pages.language import later
 
@@ -24,12 +25,20 @@ _COUNTS = (
 )
 # A column is said to have lost values when its share fell by more than this.
 _NOTED_LOSS = 0.01
+_READ = frozenset({"itemsProcessed", "itemsRejected"})
+_PARTS = frozenset({"renamed", "deleted"})  # of the count above them
 
 
 def session_counts(session: Mapping[str, Any]) -> list[tuple[str, int]]:
-    """Return (name, count) of what a session did; nothing before it has ended."""
-    found = [(_(label), session[name]) for _plan, name, label in _COUNTS]
-    return [(label, count) for label, count in found if count is not None]
+    """Return (name, count) of what a session did: only what it read, if it was not completed."""
+    is_whole = session["status"] == SessionStatus.COMPLETED
+    if not is_whole and not session["itemsProcessed"]:
+        return []
+    return [
+        (_(label), session[name] or 0)
+        for _plan, name, label in _COUNTS
+        if is_whole or name in _READ
+    ]
 
 
 def compared_counts(
@@ -37,7 +46,12 @@ def compared_counts(
 ) -> list[dict[str, Any]]:
     """Return each count of a plan beside that of the last good session, if there is one."""
     return [
-        {"label": _(label), "plan": plan[name], "good": good[column] if good else None}
+        {
+            "label": _(label),
+            "is_part": name in _PARTS,
+            "plan": plan[name],
+            "good": good[column] if good else None,
+        }
         for name, column, label in _COUNTS
     ]
 

@@ -19,9 +19,7 @@ from archibald_sync.web.security import current_user, requires
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ENTRIES = 50
-# The counts of a plan by the kind of its entries.
-_COUNTED = {kind: str(kind) for kind in PlanKind}
+ENTRIES = 25
 
 bp = Blueprint("plan", __name__, url_prefix="/runs/<run_id>/plan")
 
