@@ -9,7 +9,17 @@ from archibald_sync.domain.models import Role
 from archibald_sync.web.context import services
 from archibald_sync.web.pages.controls import Control
 from archibald_sync.web.pages.language import gettext as _
+from archibald_sync.web.pages.language import later
 from archibald_sync.web.security import current_user, requires
+
+_MAY = {
+    Role.VIEWER: later("You see everything, and change nothing."),
+    Role.OPERATOR: later("You see everything, start and stop syncs, and take priority."),
+    Role.ADMIN: later(
+        "You may do everything: also approve held plans, release priority, and manage users, "
+        "keys and the audit log."
+    ),
+}
 
 bp = Blueprint("account", __name__, url_prefix="/account")
 
@@ -20,7 +30,12 @@ def index() -> str:
     """Show the whole page."""
     caller = current_user()
     last_login_at = services().access.tokens.last_logins().get(caller.user_id or 0)
-    return render_template("page/account.html", last_login_at=last_login_at, control=_password())
+    return render_template(
+        "page/account.html",
+        last_login_at=last_login_at,
+        may=_(_MAY[caller.role]),
+        control=_password(),
+    )
 
 
 def _password() -> Control:

@@ -8,8 +8,8 @@ from archibald_sync.web.pages.language import gettext as _
 from archibald_sync.web.pages.language import later
 
 _ACTS = {
-    "auth.login": later("Log in"),
-    "auth.logout": later("Log out"),
+    "auth.login": later("Login"),
+    "auth.logout": later("Logout"),
     "auth.refresh": later("Renew a login"),
     "auth.change_password": later("Change own password"),
     "authenticate": later("Show a token or key"),

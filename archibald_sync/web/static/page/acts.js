@@ -18,6 +18,7 @@ async function act(form) {
   const obstacle = form.querySelector("[aria-disabled=true]");
   if (obstacle) return tell("warn", obstacle.title);
   clearFaults(form);
+  document.getElementById("answers").replaceChildren();
   if ("underway" in form.dataset || !areRepeated(form) || !(await isWanted(form))) return;
   form.dataset.underway = "";
   try {
