@@ -44,6 +44,32 @@ class ChangePage:
     is_last: bool
 
 
+@dataclass(frozen=True, slots=True)
+class ChangeSpan:
+    """The part of the change log between two ids; neither is part of it."""
+
+    after: int
+    before: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeQuery:
+    """Which changes are asked for, the newest first; None narrows nothing."""
+
+    span: ChangeSpan
+    kind: str | None = None
+    field: str | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group of records: the value that they share, and what it is called."""
+
+    value: str
+    name: str | None
+
+
 class CatalogueReader(Protocol):
     """Reads the local copy of a resource; rows have camelCase names, and never fingerprints."""
 
@@ -74,7 +100,22 @@ class CatalogueReader(Protocol):
     ) -> list[Mapping[str, Any]]:
         """Return up to ``limit`` changes that a session wrote, from the one after ``after`` on."""
 
-    def sharing(self, field: str, value: str) -> list[Mapping[str, Any]]:
+    def span_between(self, start_at: int, end_at: int) -> ChangeSpan:
+        """Return the changes from ``start_at`` to before ``end_at``, instants.
+
+        Days that touch share no change and lose none, even where the clock was put back.
+        """
+
+    def span_of_session(self, session_id: str, after: int) -> ChangeSpan:
+        """Return the changes that a session wrote, which follow the one with the id ``after``."""
+
+    def changes(self, query: ChangeQuery) -> ChangePage:
+        """Return changes, the newest first; ``cursor`` is where the next page ends."""
+
+    def groups(self, limit: int) -> list[Group]:
+        """Return the first groups of records by their value, at most ``limit``."""
+
+    def sharing(self, field: str, value: str, limit: int | None = None) -> list[Mapping[str, Any]]:
         """Return the records that are not deleted and whose ``field`` is ``value``."""
 
     def every_record(self, *, with_deleted: bool) -> Iterator[Mapping[str, Any]]:

@@ -6,15 +6,24 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from archibald_sync.domain.reading import ChangeSpan, RecordQuery
 from archibald_sync.errors import NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from archibald_sync.domain.reading import CatalogueReader, ChangePage, RecordQuery
+    from archibald_sync.domain.reading import (
+        CatalogueReader,
+        ChangePage,
+        ChangeQuery,
+        Group,
+    )
     from archibald_sync.domain.resources import Resource
 
     Record = Mapping[str, Any]
+
+MAX_GROUPS = 500
+MAX_NAMESAKES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +49,10 @@ class CatalogueService:
     def records(self, query: RecordQuery) -> list[Record]:
         """Return a page of records, each with its ``rowId``."""
         return self._reader.search(query) if query.words else self._reader.records(query)
+
+    def is_empty(self) -> bool:
+        """Return whether there never was a record."""
+        return not self._reader.records(RecordQuery(with_deleted=True, limit=1))
 
     def record(self, key: str) -> Record:
         """Return one record, deleted or not.
@@ -86,6 +99,31 @@ class CatalogueService:
         if first is None:
             return []
         return self._reader.changes_of_session(session["id"], max(first, after or 0), limit)
+
+    def span_between(self, start_at: int, end_at: int) -> ChangeSpan:
+        """Return which changes were made from ``start_at`` to before ``end_at``, instants."""
+        return self._reader.span_between(start_at, end_at)
+
+    def span_of_session(self, session: Mapping[str, Any]) -> ChangeSpan:
+        """Return which changes ``session``, its row, has written; none where it wrote none."""
+        after: int | None = session["changesAfter"]
+        if after is None:
+            return ChangeSpan(0, 0)
+        return self._reader.span_of_session(session["id"], after)
+
+    def changes(self, query: ChangeQuery) -> ChangePage:
+        """Return changes, the newest first, and the records that they are about."""
+        return self._reader.changes(query)
+
+    def groups(self) -> list[Group]:
+        """Return the groups by which a list can be narrowed, the first few hundred."""
+        return self._reader.groups(MAX_GROUPS)
+
+    def namesakes(self, record: Record) -> list[Record]:
+        """Return the records that share the name of ``record``, itself among them, some dozen."""
+        named = self._resource.name_field
+        name = record[named] if named else None
+        return self._reader.sharing(named, name, MAX_NAMESAKES) if named and name else []
 
     def every_record(self, *, with_deleted: bool) -> Iterator[Record]:
         """Yield all records by key as of one moment."""

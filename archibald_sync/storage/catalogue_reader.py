@@ -8,22 +8,24 @@ All statements are built from the resource's declaration; values are parameters.
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
-from archibald_sync.domain.reading import ChangePage
+from archibald_sync.domain.reading import ChangePage, ChangeSpan, Group
 from archibald_sync.errors import NotFoundError
 from archibald_sync.storage.catalogue_schema import quoted, sort_expression
 from archibald_sync.storage.connection import translated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    import sqlite3
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from archibald_sync.domain.reading import RecordQuery
+    from archibald_sync.domain.reading import ChangeQuery, RecordQuery
     from archibald_sync.domain.resources import Resource
     from archibald_sync.storage.connection import Database
 
-_OWN_COLUMNS = ("createdAt", "updatedAt", "deletedAt")
+_OWN_COLUMNS = ("createdAt", "updatedAt", "deletedAt", "missingRuns")
 _NOT_REACHED = "the change log does not hold this cursor; copy the whole catalogue and begin anew"
 
 
@@ -135,13 +137,72 @@ class SqliteCatalogueReader:
         )
         return [dict(row) for row in takewhile(lambda row: row["sessionId"] == session_id, rows)]
 
-    def sharing(self, field: str, value: str) -> list[Mapping[str, Any]]:
+    def span_between(self, start_at: int, end_at: int) -> ChangeSpan:
+        """Return the changes from ``start_at`` to before ``end_at``, instants.
+
+        Days that touch share no change and lose none, even where the clock was put back:
+        both find the same id between them.
+        """
+        with self._database.snapshot():
+            first = self._first_where(1, lambda change: change["changedAt"] >= start_at)
+            end = self._first_where(1, lambda change: change["changedAt"] >= end_at)
+        return ChangeSpan(first - 1, end)
+
+    def span_of_session(self, session_id: str, after: int) -> ChangeSpan:
+        """Return the changes that a session wrote, which follow the one with the id ``after``.
+
+        A session writes in one transaction, so that its ids follow each other.
+        """
+        with self._database.snapshot():
+            end = self._first_where(after + 1, lambda change: change["sessionId"] != session_id)
+        return ChangeSpan(after, end)
+
+    def changes(self, query: ChangeQuery) -> ChangePage:
+        """Return changes, the newest first; ``cursor`` is where the next page ends."""
+        asked = {"changeType": query.kind, "field": query.field}
+        given = {name: value for name, value in asked.items() if value is not None}
+        conditions = ["id > :after", "id < :before", *(f"{name} = :{name}" for name in given)]
+        span = {"after": query.span.after, "before": query.span.before}
+        with self._database.snapshot():
+            rows = self._database.rows(
+                f"SELECT * FROM {self._changes} {_where(conditions)}ORDER BY id DESC LIMIT :limit",
+                {**given, **span, "limit": query.limit + 1},
+            )
+            changes = [dict(row) for row in rows[: query.limit]]
+            keys = dict.fromkeys(row[self._resource.change_key] for row in changes)
+            records = self._by_keys(list(keys))
+        last = changes[-1]["id"] if changes else query.span.before
+        return ChangePage(changes, records, last, is_last=len(rows) <= query.limit)
+
+    def groups(self, limit: int) -> list[Group]:
+        """Return the first groups of records by their value, at most ``limit``.
+
+        Leaps through the index from value to value: what it costs is the groups, not the
+        records.
+        """
+        if self._resource.group is None:
+            return []
+        value = sort_expression(self._resource, self._resource.group)
+        name = quoted(self._resource.group_name or self._resource.group)
+        rows = self._database.rows(
+            "WITH RECURSIVE found(value) AS (\n"
+            f"  SELECT * FROM (SELECT {value} FROM {self._table} ORDER BY {value} LIMIT 1)\n"
+            "  UNION ALL\n"
+            f"  SELECT (SELECT {value} FROM {self._table} WHERE {value} > found.value "
+            f"ORDER BY {value} LIMIT 1) FROM found WHERE found.value IS NOT NULL\n"
+            f") SELECT value, (SELECT {name} FROM {self._table} WHERE {value} = found.value "
+            "LIMIT 1) FROM found WHERE value IS NOT NULL LIMIT :limit",
+            {"limit": limit},
+        )
+        return [Group(*row) for row in rows]
+
+    def sharing(self, field: str, value: str, limit: int | None = None) -> list[Mapping[str, Any]]:
         """Return the records that are not deleted and whose ``field`` is ``value``."""
         rows = self._database.rows(
             f"SELECT {self._columns} FROM {self._table} "
             f"WHERE {sort_expression(self._resource, field)} = :value "
-            f"AND deletedAt IS NULL ORDER BY {self._key}",
-            {"value": value},
+            f"AND deletedAt IS NULL ORDER BY {self._key} LIMIT :limit",
+            {"value": value, "limit": -1 if limit is None else limit},
         )
         return [dict(row) for row in rows]
 
@@ -152,6 +213,24 @@ class SqliteCatalogueReader:
         with translated(self._database.path):
             for row in self._database.connection().execute(sql):
                 yield dict(row)
+
+    def _first_where(self, first: int, is_beyond: Callable[[sqlite3.Row], bool]) -> int:
+        """Return the first id from ``first`` on whose change is beyond, else the next new id.
+
+        Looks at some twenty changes of a million: the log has no index but its ids.
+        """
+
+        def is_found(change_id: int) -> bool:
+            change = self._database.row(
+                f"SELECT changedAt, sessionId FROM {self._changes} WHERE id >= :id "
+                "ORDER BY id LIMIT 1",
+                {"id": change_id},
+            )
+            return change is None or is_beyond(change)
+
+        newest = self._database.row(f"SELECT MAX(id) FROM {self._changes}")
+        end = ((newest and newest[0]) or 0) + 1
+        return first + bisect_left(range(first, end), x=True, key=is_found)
 
     def _conditions(self, query: RecordQuery) -> tuple[list[str], dict[str, Any]]:
         conditions: list[str] = []

@@ -22,7 +22,7 @@ from archibald_sync.web.problems import problem_responses
 from archibald_sync.web.security import requires
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from flask import Flask
     from marshmallow import Schema
@@ -75,12 +75,8 @@ def _add_lists(bp: Blueprint, resource: Resource, record: type[Schema]) -> None:
     def records(query: dict[str, Any]) -> dict[str, Any]:
         """List or search, page by page."""
         _end_if_known(bp, resource)
-        asked = _record_query(query)
-        is_hopeless = query["q"] is not None and not asked.words
-        found = [] if is_hopeless else _catalogue(resource).records(asked)
-        shown = found[: query["limit"]]
-        is_last = len(found) <= query["limit"]
-        return {resource.name: shown, "next": None if is_last else _place_after(shown[-1], asked)}
+        shown, following = record_page(_catalogue(resource), query)
+        return {resource.name: shown, "next": following}
 
     @bp.route(f"/{resource.name}.csv")
     @requires(Role.VIEWER)
@@ -171,6 +167,29 @@ def _add_records(
         return {"changes": shown, "next": shown[-1]["id"] if len(found) > limit else None}
 
 
+def record_page(
+    catalogue: CatalogueService, query: Mapping[str, Any]
+) -> tuple[Sequence[Mapping[str, Any]], str | None]:
+    """Return a page of records, and the cursor of the next one; None at the end.
+
+    Args:
+        catalogue: What to ask.
+        query: As the schema of ``list_query_schema`` loads it.
+    """
+    asked = _record_query(query)
+    is_hopeless = query["q"] is not None and not asked.words
+    found = [] if is_hopeless else catalogue.records(asked)
+    shown = found[: query["limit"]]
+    is_last = len(found) <= query["limit"]
+    return shown, None if is_last else _place_after(shown[-1], asked)
+
+
+def words_of(text: str | None) -> tuple[str, ...]:
+    """Return the words of what somebody searches for, the first few: each has a letter or digit."""
+    words = (text or "").split()
+    return tuple(word for word in words if any(map(str.isalnum, word)))[:_MAX_WORDS]
+
+
 def _catalogue(resource: Resource) -> CatalogueService:
     return services().resources[resource.name].catalogue
 
@@ -180,11 +199,10 @@ def _end_if_known(bp: Blueprint, resource: Resource) -> None:
     bp.set_etag({"revision": _catalogue(resource).revision(), "path": request.full_path})
 
 
-def _record_query(query: dict[str, Any]) -> RecordQuery:
-    words = (query["q"] or "").split()
+def _record_query(query: Mapping[str, Any]) -> RecordQuery:
     sort = query["sort"]
     return RecordQuery(
-        words=tuple(word for word in words if any(map(str.isalnum, word)))[:_MAX_WORDS],
+        words=words_of(query["q"]),
         group=query.get("group"),
         updated_since=query["updatedSince"],
         with_deleted=query["includeDeleted"],

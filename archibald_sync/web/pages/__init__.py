@@ -14,11 +14,15 @@ from archibald_sync.web.pages import (
     account,
     admin,
     assets,
+    catalogue,
+    changes,
+    filters,
     history,
     language,
     layout,
     overview,
     priority,
+    records,  # noqa: F401  # adds its routes to those of the catalogue
     refusals,
     session,
 )
@@ -30,7 +34,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
 # A page is a module with a blueprint `bp`; these are registered once a resource …
-OF_RESOURCE = (overview.bp, history.bp)
+OF_RESOURCE = (overview.bp, history.bp, catalogue.bp, changes.bp)
 # … and these once.
 OF_ALL = (session.bp, priority.bp, admin.bp, account.bp)
 
@@ -40,6 +44,7 @@ def init_app(app: Flask, resources: Iterable[str]) -> None:
     language.init_app(app)
     layout.init_app(app)
     assets.init_app(app)
+    filters.init_app(app)
     _register(app, GENERAL, "", OF_ALL)
     for name in resources:
         _register(app, of_resource(name), f"/{name}", OF_RESOURCE)
