@@ -23,7 +23,7 @@ TESTS ?=
 TEST_PROCESSES ?= 3
 
 .DELETE_ON_ERROR:
-.PHONY: help run test check lint types layers bench load chaos browser screenshots package lock \
+.PHONY: help run test check lint types layers bench load chaos browser pages screenshots package lock \
 	audit clean
 
 help: ## Show this list
@@ -61,6 +61,9 @@ chaos: $(DEV) ## Kill, restart and starve the running service
 
 browser: $(DEV) ## Try the pages in Chromium, the long journeys too
 	$(BIN)/pytest tests/e2e -k page -m "slow or not slow"
+
+pages: $(DEV) ## Weigh and time the pages, and keep fifty open for minutes; needs Chromium
+	PYTHONPATH=.:tests:bench $(BIN)/python bench/pages.py
 
 screenshots: $(DEV) ## Take pictures of all pages for docs/images, from the demo
 	PYTHONPATH=.:tests $(BIN)/python tests/screenshots.py docs/images

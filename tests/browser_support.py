@@ -15,8 +15,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
+import psutil
 from chaos_support import APPLICATION, Client
 from cli_support import Instance
 from erp_support import free_port, source_file
@@ -34,6 +35,9 @@ PASSWORD = "correct horse battery"
 # Every page that an admin can open without knowing an id: checked, and photographed.
 PAGES = {
     "/products/overview": "overview",
+    "/products/history": "history",
+    "/products/catalogue": "catalogue",
+    "/products/changes": "changes",
     "/priority": "priority",
     "/admin/users": "users",
     "/admin/users/operator": "user",
@@ -41,6 +45,7 @@ PAGES = {
     "/admin/audit": "audit",
     "/account": "account",
 }
+SETTLED_MS = 500  # charts are drawn, and instants written, after the page has arrived
 USERS = ("admin", "operator", "viewer")
 PATIENCE_S = 60.0  # nothing here takes so long; a machine with other work to do may
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
@@ -101,11 +106,30 @@ class Site:
             self._process.wait(PATIENCE_S)
             self._process = None
 
-    def client(self) -> Client:
-        """Return who asks the API as the admin."""
-        code, token, err = self.instance.call("token")
+    def memory_mb(self) -> list[float]:
+        """Return what each worker uses, its part of shared pages, in 10^6 bytes."""
+        assert self._process is not None
+        workers = psutil.Process(self._process.pid).children()
+        return [round(one.memory_full_info().pss / 1e6, 1) for one in workers]
+
+    def client(self, ttl_s: int = 900) -> Client:
+        """Return who asks the API as the admin, for ``ttl_s`` seconds."""
+        code, token, err = self.instance.call("token", "--ttl", str(ttl_s))
         assert code == 0, err
         return Client(self._port, token.strip())
+
+    def pages(self) -> dict[str, str]:
+        """Return ``PAGES``, and the pages of what there is: a run, a held plan, a product."""
+        client, found = self.client(), dict(PAGES)
+        runs = client.sure("GET", "/api/products/sync/runs?limit=200").body["runs"]
+        for run in runs[:1]:
+            found[f"/products/history/runs/{run['id']}"] = "run"
+        for run in [one for one in runs if one["outcome"] == "held"][:1]:
+            found[f"/products/history/runs/{run['id']}/plan"] = "plan"
+        changes = client.sure("GET", "/api/products/changes?since=0&limit=1").body["changes"]
+        for change in changes:
+            found[f"/products/catalogue/record/{quote(change['productId'])}"] = "product"
+        return found
 
 
 @contextmanager
@@ -113,6 +137,7 @@ def running_site(
     folder: Path,
     *,
     rows: int = 4540,
+    drift: bool = True,
     environ: Mapping[str, str] | None = None,
     application: str = APPLICATION,
 ) -> Iterator[Site]:
@@ -121,13 +146,14 @@ def running_site(
     Args:
         folder: An empty folder for the instance.
         rows: How many products the ERP has.
+        drift: Whether they change a little from read to read.
         environ: Settings of the service.
         application: What gunicorn serves.
     """
     for name in [one for one in os.environ if one.startswith(("ARCHIBALD_", "JWT_SECRET"))]:
         del os.environ[name]
     instance = Instance(folder, {"ARCHIBALD_SYNC_INITIAL_DELAY_SECONDS": "1", **(environ or {})})
-    erp = DemoErp(rows)
+    erp = DemoErp(rows, drift=drift)
     erp.start()
     site = Site(instance, erp, application)
     try:
@@ -181,6 +207,14 @@ def running_browser() -> Iterator[Browser]:
         browser.close()
 
 
+@dataclass(frozen=True)
+class Weight:
+    """What a page took: bytes over the wire of all answers, and until it could be used."""
+
+    size_bytes: int
+    usable_ms: float
+
+
 @dataclass
 class Watched:
     """A page, and everything that it must not do."""
@@ -214,6 +248,23 @@ class Watched:
         """Press a button that asks first, and say yes."""
         self.page.click(button)
         self.page.click("#confirm-yes")
+
+    def weigh(self, path: str) -> Weight:
+        """Open a path with an empty cache, and say what it took."""
+        session = self.context.new_cdp_session(self.page)
+        session.send("Network.enable")
+        session.send("Network.setCacheDisabled", {"cacheDisabled": True})
+        sizes: list[int] = []
+        session.on("Network.responseReceived", lambda one: sizes.append(_head_bytes(one)))
+        session.on("Network.dataReceived", lambda one: sizes.append(one["encodedDataLength"]))
+        self.go(path)
+        self.page.wait_for_load_state("load")
+        timing = "performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd"
+        # Scripts of the page are modules: they have run when this event comes.
+        usable_ms = float(self.page.evaluate(timing))
+        self.page.wait_for_timeout(SETTLED_MS)
+        session.detach()
+        return Weight(sum(sizes), usable_ms)
 
     def violations(self) -> list[str]:
         """Return what axe-core finds wrong on the page as it is, rule and place."""
@@ -256,6 +307,11 @@ def watched_page(browser: Browser, url: str, **options: Any) -> Iterator[Watched
         assert watched.faults == []
     finally:
         context.close()
+
+
+def _head_bytes(event: dict[str, Any]) -> int:
+    """Return how long the head of an answer was."""
+    return int(event["response"]["encodedDataLength"])
 
 
 def _note(watched: Watched, kind: str, text: str) -> None:

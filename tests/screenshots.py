@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from browser_support import (
     DESKTOP,
-    PAGES,
     PHONE,
+    SETTLED_MS,
     Site,
     Watched,
     running_browser,
@@ -17,6 +18,9 @@ from browser_support import (
     watched_page,
 )
 from support import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 RUNS = 24  # so that there is something to see in the charts
 SIZES = {"desktop": DESKTOP, "phone": PHONE}
@@ -31,33 +35,35 @@ def main(target: Path) -> None:
         running_browser() as browser,
     ):
         _fill(site)
+        pages = site.pages()
         for theme in ("light", "dark"):
             for size, viewport in SIZES.items():
                 with watched_page(
                     browser, site.url, viewport=viewport, color_scheme=theme
                 ) as watched:
-                    _take(watched, target, f"{theme}-{size}")
+                    _take(watched, pages, target, f"{theme}-{size}")
 
 
 def _fill(site: Site) -> None:
     """Sync as often as it takes for charts; a few times the ERP fails."""
     wait_for(lambda: '"completed"' in site.instance.call("history", "--json")[1], 60)
     for number in range(RUNS):
-        if number % 8 == 5:
+        if number % 8 == 5:  # any that leaves some between
             site.erp.faults.switch_on("status", status=404)
+        if number == RUNS - 6:
+            site.erp.faults.switch_on("filtered", rows=419)
         site.instance.call("sync")
         site.erp.faults.clear()
 
 
-def _take(watched: Watched, target: Path, suffix: str) -> None:
+def _take(watched: Watched, pages: Mapping[str, str], target: Path, suffix: str) -> None:
     watched.go("/login")
     watched.page.screenshot(path=target / f"login-{suffix}.png", full_page=True)
     watched.log_in("admin")
-    for path, name in PAGES.items():
+    for path, name in pages.items():
         watched.go(path)
-        # Charts are drawn, and instants written, after the page has arrived.
         watched.page.wait_for_load_state("load")
-        watched.page.wait_for_timeout(500)
+        watched.page.wait_for_timeout(SETTLED_MS)
         watched.page.screenshot(path=target / f"{name}-{suffix}.png", full_page=True)
 
 

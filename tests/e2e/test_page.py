@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from browser_support import PAGES, PHONE, Site, Watched, watched_page
+from browser_support import PHONE, Site, Watched, watched_page
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
@@ -26,18 +26,16 @@ def test_the_first_sync_arrives_live(watched: Watched) -> None:
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
-def test_pages_are_accessible(site: Site, browser: Browser, colours: str) -> None:
+def test_the_overview_is_accessible(site: Site, browser: Browser, colours: str) -> None:
     """On a phone, in both themes: no violation of WCAG A and AA, nothing to scroll sideways."""
     with watched_page(browser, site.url, color_scheme=colours, viewport=PHONE) as watched:
         watched.go("/login")
         assert watched.violations() == []
         watched.log_in("admin")
 
-        for path in PAGES:
-            watched.go(path)
-            assert watched.violations() == [], path
-            width = watched.page.evaluate("document.documentElement.scrollWidth")
-            assert width == PHONE["width"], path
+        assert watched.violations() == []
+        width = watched.page.evaluate("document.documentElement.scrollWidth")
+        assert width == PHONE["width"]
 
 
 def test_acts_reach_the_scheduler(site: Site, watched: Watched) -> None:
