@@ -22,7 +22,9 @@ def test_the_first_sync_arrives_live(watched: Watched) -> None:
     expect(page.locator("#state[data-state=idle]")).to_be_visible()
     assert page.url.endswith("/products/overview")
     expect(page.locator("#active")).to_have_text("4,540")
-    expect(page.locator("[data-chart=runs] canvas")).to_be_visible()
+    page.hover("[data-chart=runs] .u-over", position={"x": 20, "y": 60})
+    expect(page.locator("[data-chart=runs] .tip")).to_contain_text("completed")
+    expect(page.locator("#runs-words")).to_contain_text("1 completed")
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
