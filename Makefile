@@ -60,7 +60,7 @@ chaos: $(DEV) ## Kill, restart and starve the running service
 	$(BIN)/pytest tests/chaos tests/e2e -m slow --timeout=1800
 
 browser: $(DEV) ## Try the pages in Chromium, the long journeys too
-	$(BIN)/pytest tests/e2e -k page -m "slow or not slow"
+	$(BIN)/pytest tests/e2e -k page -m "slow or not slow" --timeout=900
 
 pages: $(DEV) ## Weigh and time the pages, and keep fifty open for minutes; needs Chromium
 	PYTHONPATH=.:tests:bench $(BIN)/python bench/pages.py

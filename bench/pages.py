@@ -91,7 +91,7 @@ def _measure_pages(site: Site, browser: Browser) -> list[str]:
 def _judged(name: str, loads: list[Weight]) -> list[str]:
     size = max(one.size_bytes for one in loads)
     times = [one.usable_ms for one in loads]
-    print(f"{name:12}{size / 1000:8.1f}{median(times):20.0f}{max(times):8.0f}")
+    print(f"{name:12}{size / 1000:8.1f}{median(times):20.0f}{max(times):8.0f}", flush=True)
     missed = [f"{name}: {size} bytes"] if size > _MOST_BYTES else []
     return missed + ([f"{name}: {median(times):.0f} ms"] if median(times) > _MOST_MS else [])
 
