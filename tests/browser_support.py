@@ -304,7 +304,7 @@ def watched_page(browser: Browser, url: str, **options: Any) -> Iterator[Watched
     page.on("request", lambda one: _note_request(watched, one.url))
     try:
         yield watched
-        assert watched.faults == []
+        assert watched.faults == [], watched.faults
     finally:
         context.close()
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 RUNS = 24  # so that there is something to see in the charts
+HELD = 18  # one of them finds a list that is far too short
 SIZES = {"desktop": DESKTOP, "phone": PHONE}
 
 
@@ -50,8 +51,8 @@ def _fill(site: Site) -> None:
     for number in range(RUNS):
         if number % 8 == 5:  # any that leaves some between
             site.erp.faults.switch_on("status", status=404)
-        if number == RUNS - 6:
-            site.erp.faults.switch_on("filtered", rows=419)
+        elif number == HELD:
+            site.erp.faults.switch_on("filtered")
         site.instance.call("sync")
         site.erp.faults.clear()
 

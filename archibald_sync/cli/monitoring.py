@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from archibald_sync.cli.instance import opened_services, resource_option
 from archibald_sync.cli.output import (
+    described,
     echo_json,
     echo_pairs,
     echo_table,
@@ -19,24 +21,28 @@ from archibald_sync.cli.output import (
 from archibald_sync.domain.models import SessionStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 _HISTORY = ("STARTED", "STATUS", "MODE", "TRY", "TOOK", "READ", "NEW", "CHANGED", "GONE", "MESSAGE")
 
 
 @click.command()
 @resource_option
+@click.option("--watch", is_flag=True, help="Go on showing it until Ctrl-C.")
 @json_option
-def status(resource: str, *, as_json: bool) -> None:
+def status(resource: str, *, watch: bool, as_json: bool) -> None:
     """Show how the sync stands."""
     with opened_services() as services:
+        if watch:
+            import_module("archibald_sync.cli.watching").watch(services, resource, as_json=as_json)
+            return
         found = services.resources[resource].monitoring.status()
     if as_json:
         echo_json(found)
         return
     reason = f": {plain(found['reason'])}" if found["reason"] else ""
     click.echo(f"{resource} {found['state']}{reason}")
-    echo_pairs(_described(found))
+    echo_pairs(described(found))
 
 
 @click.command()
@@ -78,33 +84,3 @@ def _row(session: Mapping[str, Any]) -> tuple[object, ...]:
         session["itemsDeleted"],
         session["errorMessage"] or ("unchanged, says the source" if session["isShortcut"] else ""),
     )
-
-
-def _described(found: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
-    yield "auto-sync", f"{found['autoSync']}, every {found['intervalMinutes']} minutes"
-    yield "next run", instant(found["nextRunAt"])
-    yield "last checked", instant(found["lastCheckedAt"])
-    yield "last success", f"{instant(found['lastSuccessAt'])} ({found['freshness']})"
-    yield "last verified", instant(found["lastVerifiedAt"])
-    yield "last change", instant(found["lastChangeAt"])
-    yield "records", ", ".join(f"{count} {kind}" for kind, count in found["records"].items())
-    yield "owner", _owner(found["owner"])
-    if found["progress"]:
-        yield "progress", _progress(found["progress"])
-    for lease in found["priority"]:
-        yield "priority", f"{lease['owner']} until {instant(lease['expiresAt'])}: {lease['reason']}"
-
-
-def _owner(owner: Mapping[str, Any] | None) -> str:
-    if owner is None:
-        return "-"
-    if not owner["isLive"]:
-        return f"none; the last was {owner['name']}"
-    age = seconds(owner["heartbeatAgeMs"])
-    return f"{owner['name']}, epoch {owner['epoch']}, heartbeat {age} ago"
-
-
-def _progress(progress: Mapping[str, Any]) -> str:
-    pages = f"{progress['pages'] or 0}/{progress['totalPages'] or '?'} pages"
-    rows = f"{progress['items'] or 0}/{progress['totalItems'] or '?'} rows"
-    return f"{progress['stage']}, {pages}, {rows}, attempt {progress['attempt']}"

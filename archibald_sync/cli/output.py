@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
 
@@ -56,3 +56,40 @@ def echo_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None
     for line in lines:
         cells = (f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True))
         click.echo("  ".join(cells).rstrip())
+
+
+def described(found: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    """Yield a status as names and values for people."""
+    yield "auto-sync", f"{found['autoSync']}, every {found['intervalMinutes']} minutes"
+    yield "next run", instant(found["nextRunAt"])
+    yield "last checked", instant(found["lastCheckedAt"])
+    yield "last success", f"{instant(found['lastSuccessAt'])} ({found['freshness']})"
+    yield "last verified", instant(found["lastVerifiedAt"])
+    yield "last change", instant(found["lastChangeAt"])
+    yield "records", ", ".join(f"{count} {kind}" for kind, count in found["records"].items())
+    yield "owner", _owner(found["owner"])
+    if found["progress"]:
+        yield "progress", progress_line(found["progress"])
+        yield "probably ends", instant(found["progress"]["etaAt"])
+    if found["currentRun"] and found["currentRun"]["nextAttemptAt"]:
+        run = found["currentRun"]
+        attempt = f"{run['attempt'] + 1} of {run['maxAttempts']}"
+        yield "next attempt", f"{attempt}, at {instant(run['nextAttemptAt'])}"
+    for lease in found["priority"]:
+        yield "priority", f"{lease['owner']} until {instant(lease['expiresAt'])}: {lease['reason']}"
+
+
+def _owner(owner: Mapping[str, Any] | None) -> str:
+    if owner is None:
+        return "-"
+    if not owner["isLive"]:
+        return f"none; the last was {owner['name']}"
+    age = seconds(owner["heartbeatAgeMs"])
+    return f"{owner['name']}, epoch {owner['epoch']}, heartbeat {age} ago"
+
+
+def progress_line(progress: Mapping[str, Any]) -> str:
+    """Return how far a session has come, on one line."""
+    pages = f"{progress['pages'] or 0}/{progress['totalPages'] or '?'} pages"
+    rows = f"{progress['items'] or 0}/{progress['totalItems'] or '?'} rows"
+    return f"{progress['stage']}, {pages}, {rows}, attempt {progress['attempt']}"

@@ -78,6 +78,87 @@ def test_pages_of_runs_neither_skip_nor_repeat(stepped: World, source: FakeSourc
     assert len(skipped) == 3
 
 
+def test_runs_are_narrowed_by_trigger_and_outcome(stepped: World, source: FakeSource) -> None:
+    """Both together, and each alone, page by page: each run that fits comes once."""
+    source.records = catalogue_of(3)
+    stepped.own()
+    for request in (RunRequest(Trigger.MANUAL), RunRequest(Trigger.SCHEDULE)) * 3:
+        pass_time(stepped, 60_000)
+        stepped.run(request=request)
+    stepped.history.record_skip(RunRequest(Trigger.MANUAL), stepped.own(), "why", "so")
+    manual = [run["id"] for run in stepped.runs() if run["trigger"] == "manual"][::-1]
+
+    def follow(**which: str) -> list[str]:
+        found: list[Any] = []
+        while page := stepped.overview.runs(2, _place(found), **which):
+            found += page
+        return [run["id"] for run in found]
+
+    assert follow(trigger="manual") == manual
+    assert follow(trigger="manual", outcome="skipped") == manual[:1]
+    assert follow(trigger="manual", outcome="completed") == manual[1:]
+    assert follow(trigger="rollback") == []
+
+
+def test_neighbours_of_a_run(stepped: World) -> None:
+    """The runs before and after, also where two began at the same moment."""
+    for _ in range(3):
+        stepped.history.record_skip(RunRequest(Trigger.SCHEDULE), stepped.own(), "why", "so")
+    first, second, third = stepped.runs()
+
+    found = [stepped.overview.neighbours(run) for run in (first, second, third)]
+
+    assert found == [(None, second["id"]), (first["id"], third["id"]), (second["id"], None)]
+
+
+def test_last_good_session_read_everything_and_applied_it(
+    stepped: World, source: FakeSource
+) -> None:
+    """Failed, held and dry ones do not count, short-cuts neither, nor what came later."""
+    source.records, source.validator = catalogue_of(200), "v1"
+    stepped.run()
+    good = stepped.sessions()[0]
+    pass_time(stepped, 60_000)
+    stepped.run()
+    assert stepped.sessions()[-1]["isShortcut"]
+    source.records, source.validator = catalogue_of(2), "v2"
+    pass_time(stepped, 60_000)
+    stepped.run()
+    stepped.run(request=RunRequest(Trigger.MANUAL, is_dry_run=True))
+    held = stepped.runs()[-2]
+
+    found = stepped.overview.last_good_before(held["startedAt"])
+
+    assert found is not None
+    assert (found["id"], found["itemsProcessed"]) == (good["id"], 200)
+    assert found["coverage"] == good["coverage"]
+    assert stepped.overview.last_good_before(good["startedAt"]) is None
+
+
+def test_changes_of_a_session_are_its_own(world: World, source: FakeSource) -> None:
+    """Those of the sessions around it are not among them, and pages neither skip nor repeat."""
+    source.records = catalogue_of(3)
+    world.run()
+    source.records = [record(1, name="a"), record(2, name="b"), *catalogue_of(3)[2:], record(4)]
+    world.run()
+    world.run()
+    source.records = [record(1, name="c"), *source.records[1:]]
+    world.run()
+    first, second, third, fourth = world.sessions()
+
+    def ids(session: Any, limit: int = 10, after: int | None = None) -> list[int]:  # noqa: ANN401
+        return [one["id"] for one in world.reading.changes_of_session(session, limit, after)]
+
+    assert ids(first) == [1, 2, 3]
+    assert ids(second) == [4, 5, 6]
+    assert ids(second, 2) == [4, 5]
+    assert ids(second, 2, 5) == [6]
+    assert ids(second, after=2) == [4, 5, 6]
+    assert ids(second, after=6) == []
+    assert ids(third) == []
+    assert ids(fourth) == [7]
+
+
 def _place(found: list[Any]) -> tuple[int, str] | None:
     return (found[-1]["startedAt"], found[-1]["id"]) if found else None
 
@@ -241,7 +322,7 @@ def test_eta_in_the_past_is_no_promise(stepped: World, source: FakeSource) -> No
 def _plan(world: World, sql: str) -> str:
     names = (
         "resource", "syncType", "startedAt", "id", "outcome", "withDry", "limit", "ids", "day",
-        "runId", "status", "after", "upTo", "withSkipped",
+        "runId", "status", "after", "upTo", "withSkipped", "trigger",
     )  # fmt: skip
     parameters = {**dict.fromkeys(names, 1), "ids": '["a"]'}
     rows = world.database.rows(f"EXPLAIN QUERY PLAN {sql}", parameters)

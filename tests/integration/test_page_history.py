@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import html
 import re
-from typing import TYPE_CHECKING, Any
+from itertools import chain
+from typing import TYPE_CHECKING
 
 import pytest
 from integration.test_pages import page
@@ -13,7 +14,7 @@ from support import FakeSource, World, catalogue_of, record
 
 from archibald_sync.domain.models import Role, RunOutcome, RunRequest, Trigger
 from archibald_sync.errors import PermanentSourceError, TransientSourceError
-from archibald_sync.web.pages import history, plan, run
+from archibald_sync.web.pages import history
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,7 +145,7 @@ def test_every_run_is_on_one_page(api: Api) -> None:
     pages = list(followed(api, f"{HISTORY}?outcome=skipped", "Older runs"))
 
     assert [len(listed(text)) for text in pages] == [history.RUNS, history.RUNS, 3]
-    assert sum(map(listed, pages), []) == [one["id"] for one in world.runs()][::-1]
+    assert [*chain.from_iterable(map(listed, pages))] == [one["id"] for one in world.runs()][::-1]
     assert ["data-live" in text for text in pages] == [True, False, False]
     assert ["Newest runs" in text for text in pages] == [False, True, True]
 
@@ -236,9 +237,9 @@ def test_changes_of_a_run_are_told_field_by_field(api: Api, source: FakeSource) 
 
     pages = list(followed(api, path, "More changes"))
 
-    rows = [row for text in pages for row in re.findall(r"<tr> <td>.*?</tr>", text)]
-    changes = [row for row in rows if "updated" in row or "created" in row]
-    assert [len(re.findall("<td>(?:updated|created)</td>", one)) for one in pages] == [50, 31]
+    rows = [row for text in pages for row in re.findall(r'<tr role="row"> <td.*?</tr>', text)]
+    changes = [row for row in rows if ">update<" in row or ">creation<" in row]
+    assert [len(re.findall(">(?:update|creation)</td>", one)) for one in pages] == [50, 31]
     assert len(changes) == len(world.changes()) - 200
     assert "H1.104.023" in changes[1]
     assert "new 1" in changes[1]
@@ -257,7 +258,7 @@ def test_run_says_where_the_time_went(api: Api, source: FakeSource) -> None:
     assert "Writing the changes" in text
     bars = [(int(x), int(width)) for x, width in re.findall(r'<rect x="(\d+)" width="(\d+)"', text)]
     assert len(bars) == 3
-    assert all(0 <= x and width > 0 and x + width <= 1000 for x, width in bars)
+    assert all(x >= 0 and width > 0 and x + width <= 1000 for x, width in bars)
 
 
 def test_only_admins_are_told_how_to_undo(api: Api, source: FakeSource) -> None:
@@ -309,3 +310,15 @@ def test_only_plans_that_wait_have_a_page(api: Api, source: FakeSource) -> None:
     found = [page(api, run_path(world, n, "/plan")).status_code for n in range(3)]
 
     assert found == [404, 200, 404]
+
+
+def test_run_without_a_process_is_interrupted(api: Api) -> None:
+    """What nobody works on any more is told as such, before anybody has recorded it."""
+    world = api.world
+    claim = world.claim()
+    world.owner.release(claim.epoch)
+
+    for text in (shown(api), shown(api, run_path(world))):
+        assert 'data-outcome="interrupted"' in text
+        assert "Its process ended in the middle." in text
+    assert "data-live" not in shown(api, run_path(world))

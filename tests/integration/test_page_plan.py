@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,10 +28,12 @@ def api(world: World) -> Api:
 
 def table(text: str, section: str) -> Mapping[str, list[str]]:
     """Return the rows of the table in a section: their cells by their heads."""
-    part = text.split(f'id="{section}"')[1].split("</table>")[0]
+    part = text.split(f'id="{section}"')[1].split("</table>", maxsplit=1)[0]
     rows = re.findall(r'<th scope="row"[^>]*>(.*?)</th>(.*?)</tr>', part)
     return {
-        " ".join(re.sub("<[^>]+>", "", head).split()): re.findall(r'<td class="number">(.*?)</td>', cells)
+        " ".join(re.sub("<[^>]+>", "", head).split()): re.findall(
+            r'<td class="number">(.*?)</td>', cells
+        )
         for head, cells in rows
     }
 
@@ -85,7 +88,7 @@ def test_plan_without_a_good_sync_stands_alone(api: Api, source: FakeSource) -> 
 
     assert "The ERP delivered no row at all." in text
     assert "No good sync yet" in text
-    assert table(text, "counts-title")["Rows read"] == ["–", "0"]
+    assert table(text, "counts-title")["Rows read"] == ["\N{EN DASH}", "0"]
 
 
 def test_entries_of_each_kind_are_told(api: Api, source: FakeSource) -> None:
@@ -123,7 +126,7 @@ def test_every_entry_is_on_one_page(api: Api, source: FakeSource) -> None:
 
     found = [re.findall(r'<th scope="row">\s*<span class="key">(.*?)</span>', one) for one in pages]
     assert [len(one) for one in found] == [ENTRIES] * 28
-    assert sorted(sum(found, [])) == [one["id"] for one in FULL[300:]]
+    assert sorted(chain.from_iterable(found)) == [one["id"] for one in FULL[300:]]
 
 
 def test_samples_remain_of_a_plan_that_is_not_kept(api: Api, source: FakeSource) -> None:
@@ -206,6 +209,18 @@ def test_only_the_newest_held_plan_can_be_approved(api: Api, source: FakeSource)
     assert obstacle(text) == "Another plan was held later: look at that one."
 
 
+def test_plan_is_settled_by_a_later_sync(api: Api, source: FakeSource) -> None:
+    """Once the ERP was put right and synced, nobody is asked to approve the old plan."""
+    world = api.world
+    hold(world, source)
+    source.records = FULL
+    assert world.run().outcome is RunOutcome.COMPLETED
+
+    text = shown(api, run_path(world, -2, "/plan"), Role.ADMIN)
+
+    assert obstacle(text) == "A later sync went well: there is nothing left to approve."
+
+
 def test_part_that_is_asked_for_again_is_the_verdict(api: Api, source: FakeSource) -> None:
     """Others may approve meanwhile: the part with the button keeps itself up to date."""
     hold(api.world, source)
@@ -232,8 +247,8 @@ def test_plan_is_told_in_italian(api: Api, source: FakeSource) -> None:
 
     text = shown(api, run_path(api.world, more="/plan"), Role.VIEWER, **headers)
 
-    assert "L’ERP ha consegnato 301 righe: 30,1% delle 1.000 della copia locale." in text
-    assert "Accanto all’ultima sincronizzazione riuscita" in text
+    assert "ERP ha consegnato 301 righe: 30,1% delle 1.000 della copia locale." in text
+    assert "ultima sincronizzazione riuscita" in text
 
 
 def test_small_plans_need_no_pager(api: Api, source: FakeSource) -> None:

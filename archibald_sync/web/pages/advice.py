@@ -181,7 +181,7 @@ _FAMILIES: tuple[tuple[Advice, str], ...] = (
     (
         _FORM,
         (
-            "source_format source_shape source_key_type source_json source_record "
+            "source_format source_validator source_shape source_key_type source_json source_record "
             "source_no_records source_count source_cursor source_encoding source_html "
             "source_not_pdf source_list_view source_login_form source_pdf_layout "
             "source_pdf_key_wraps source_csv source_row_width source_no_header source_nul "
@@ -222,7 +222,8 @@ _FAMILIES: tuple[tuple[Advice, str], ...] = (
         _MACHINE,
         (
             "source_scratch source_export_file source_session_file source_reader_start "
-            "source_reader_failed source_reader_limits storage_full storage_failed"
+            "source_reader_failed source_reader_crashed source_reader_limits "
+            "storage_full storage_failed"
         ),
     ),
     (_BUSY, "storage_busy"),

@@ -78,19 +78,23 @@ def approve_control(
     is_at_work = _("A run is at work already.") if status["currentRun"] else None
     obstacle = (
         lacks_role(caller, Role.ADMIN)
-        or _settled(run, newest_held)
+        or _settled(run, newest_held, status["lastSuccessAt"])
         or _no_owner(status)
         or is_at_work
     )
     return Control("approve", _("Approve this plan"), _("The run has begun."), obstacle, _approve())
 
 
-def _settled(run: Mapping[str, Any], newest_held: str | None) -> str | None:
-    """Return why nobody can approve a plan any more; None where it waits for somebody."""
+def _settled(
+    run: Mapping[str, Any], newest_held: str | None, last_success_at: int | None
+) -> str | None:
+    """Return why nobody needs to approve a plan any more; None where it waits for somebody."""
     if run["approvedAt"] is not None:
         return _("It was approved already: an approval is good for one run.")
     if run["id"] != newest_held:
         return _("Another plan was held later: look at that one.")
+    if (last_success_at or 0) > run["startedAt"]:
+        return _("A later sync went well: there is nothing left to approve.")
     return None
 
 

@@ -52,6 +52,11 @@ def gettext(message: str, **variables: object) -> str:
     return text % variables if variables else text
 
 
+def ngettext(singular: str, plural: str, count: int, **variables: object) -> str:
+    """Return the form for ``count`` in the language of this request, ``%(name)s`` filled in."""
+    return _messages(singular, plural, count) % variables
+
+
 def later(message: str) -> str:
     """Mark ``message`` for translation, which comes later: ``gettext`` of a variable."""
     return message

@@ -72,6 +72,11 @@ def has_page(endpoint: str) -> bool:
     return _endpoint(endpoint) is not None
 
 
+def coming_run_url() -> str:
+    """Return the page of a run that only begins: the script fills in the ``{runId}``."""
+    return page_url("history.run.index", run_id="RUN").replace("RUN", "{runId}")
+
+
 def api_url(endpoint: str, **values: Any) -> str:  # noqa: ANN401  # as url_for
     """Return the address of an operation of the API on this resource's sync: ``run``."""
     return url_for(f"{here().resource.name}.{endpoint}", **values)
@@ -94,6 +99,7 @@ def context() -> dict[str, Any]:
         "asset_url": asset_url,
         "page_url": page_url,
         "api_url": api_url,
+        "coming_run_url": coming_run_url,
         "words": words,
         "me": known_caller(),
         "resource": here().resource,

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, render_template
 
 from archibald_sync.domain.models import Role
-from archibald_sync.web.pages import run_words as of_runs
 from archibald_sync.web.pages.charts import change_chart, run_chart, run_words
 from archibald_sync.web.pages.controls import sync_controls
 from archibald_sync.web.pages.layout import here
@@ -53,7 +52,6 @@ def _values() -> dict[str, Any]:
         "metrics": monitoring.metrics(),
         "controls": sync_controls(status, current_user()),
         "freshness": _freshness(status, now),
-        "follow_url": of_runs.follow_url(),
     }
 
 

@@ -11,29 +11,24 @@ from archibald_sync.domain.models import PlanKind, RunOutcome, Trigger
 from archibald_sync.domain.resources import FieldType
 from archibald_sync.web.pages import advice
 from archibald_sync.web.pages.language import gettext as _
-from archibald_sync.web.pages.language import later, number
+from archibald_sync.web.pages.language import later, ngettext, number
 from archibald_sync.web.pages.layout import has_page, here, page_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+LOST = "owner_lost"
 OUTCOMES = tuple(RunOutcome)
 TRIGGERS = tuple(Trigger)
 KINDS = tuple(PlanKind)
 
-_COUNTS = {
-    "itemsCreated": later("%(n)s created"),
-    "itemsUpdated": later("%(n)s updated"),
-    "itemsDeleted": later("%(n)s deleted"),
-    "itemsRestored": later("%(n)s restored"),
-    "itemsRejected": later("%(n)s rejected"),
-}
+_COUNTS = ("itemsCreated", "itemsUpdated", "itemsDeleted", "itemsRestored", "itemsRejected")
 _CHANGES = {
-    "created": later("created"),
-    "updated": later("updated"),
-    "deleted": later("deleted"),
-    "restored": later("restored"),
-    "renamed": later("renamed"),
+    "created": later("creation"),
+    "updated": later("update"),
+    "deleted": later("deletion"),
+    "restored": later("return"),
+    "renamed": later("renaming"),
 }
 _KINDS = {
     "created": later("Created"),
@@ -52,7 +47,7 @@ _LEVELS = {
 }
 _LEVEL_TONES = {"warning": "warn", "error": "bad", "critical": "bad"}
 # What domain.normalise and domain.delta say about a value that does not fit.
-_REJECTIONS = {
+REJECTIONS = {
     "expected text": later("expected text"),
     "expected a whole number": later("expected a whole number"),
     "expected a number": later("expected a number"),
@@ -65,17 +60,45 @@ _REJECTIONS = {
 
 def counts(run: Mapping[str, Any]) -> list[str]:
     """Return what a run did, at a glance: only what is not nothing."""
-    return [
-        _(text, n=number(run[name])) for name, text in _COUNTS.items() if run[name]
-    ]  # fmt: skip
+    created, updated, deleted, restored, rejected = (run[name] or 0 for name in _COUNTS)
+    said = (
+        (created, ngettext("%(n)s created", "%(n)s created", created, n=number(created))),
+        (updated, ngettext("%(n)s updated", "%(n)s updated", updated, n=number(updated))),
+        (deleted, ngettext("%(n)s deleted", "%(n)s deleted", deleted, n=number(deleted))),
+        (restored, ngettext("%(n)s restored", "%(n)s restored", restored, n=number(restored))),
+        (rejected, ngettext("%(n)s rejected", "%(n)s rejected", rejected, n=number(rejected))),
+    )
+    return [text for count, text in said if count]
 
 
 def outcome_words(run: Mapping[str, Any]) -> str | None:
     """Return why a run ended as it did, in a sentence; None where its counts say it all."""
     if run["outcome"] in {None, RunOutcome.COMPLETED}:
         return None
-    reason: str | None = advice.what(run["reason"]) or run["detail"]
+    reason: str | None = advice.what(reason_of(run)) or run["detail"]
     return reason
+
+
+def told(run: Mapping[str, Any]) -> str | None:
+    """Return the sentence that was recorded of a run; None where the page has it in its words."""
+    if run["isDryRun"] and run["outcome"] == RunOutcome.COMPLETED:
+        return None
+    detail: str | None = run["detail"]
+    return detail
+
+
+def would_be(summary: Mapping[str, Any]) -> str:
+    """Return what a sync would do with the plan of a dry run."""
+    if summary["objections"]:
+        return _("Nothing was written. A sync with this plan would be held.")
+    return _("Nothing was written. A sync would apply this plan.")
+
+
+def reason_of(run: Mapping[str, Any]) -> str | None:
+    """Return the code of how a run ended, also while nobody has recorded that it was lost."""
+    is_lost = run["outcome"] == RunOutcome.INTERRUPTED and run["reason"] is None
+    code: str | None = LOST if is_lost else run["reason"]
+    return code
 
 
 def session_words(session: Mapping[str, Any]) -> str:
@@ -105,7 +128,7 @@ def level_tone(name: str) -> str:
 
 def rejection(reason: str) -> str:
     """Return what was expected of a value that does not fit."""
-    return _(_REJECTIONS.get(reason, reason))
+    return _(REJECTIONS.get(reason, reason))
 
 
 def value(field: str | None, given: Any) -> str | None:  # noqa: ANN401  # any value of a record
@@ -135,11 +158,6 @@ def _link(some_id: str) -> Markup:
     else:
         url = page_url("history.session", session_id=some_id)
     return Markup('<a href="{}">{}</a>').format(url, some_id)
-
-
-def follow_url() -> str:
-    """Return the page of a run whose id is not known yet; the script fills in ``{runId}``."""
-    return page_url("history.run.index", run_id="RUN").replace("RUN", "{runId}")
 
 
 def record_url(key: str) -> str | None:

@@ -11,6 +11,9 @@ const BUSY_MS = 2000;
 const IDLE_MS = 5000;
 const WITH_EVENTS_MS = 30000;
 const EVENTS_AGAIN_MS = 60000;
+// Few may listen, and a place is free again a second after its page was left: whoever only
+// passes by takes none.
+const SETTLED_MS = 1500;
 
 let events = null;
 let timer = null;
@@ -22,7 +25,7 @@ let listensAt = 0;
 
 export function startLive() {
   if (!regions().length) return;
-  listen();
+  setTimeout(listen, SETTLED_MS);
   plan();
   document.addEventListener("visibilitychange", () => {
     // A page that nobody sees holds no place at the server.
