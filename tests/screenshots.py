@@ -46,7 +46,8 @@ def main(target: Path) -> None:
 
 
 def _fill(site: Site) -> None:
-    """Sync as often as it takes for charts; a few times the ERP fails."""
+    """Make a key, and sync as often as it takes for charts; a few times the ERP fails."""
+    site.instance.call("key", "add", "order-app", "--role", "operator", "--days", "365")
     wait_for(lambda: '"completed"' in site.instance.call("history", "--json")[1], 60)
     for number in range(RUNS):
         if number % 8 == 5:  # any that leaves some between

@@ -95,6 +95,8 @@ class AuditFilter:
     """Which entries are wanted: those that agree with everything that is not None.
 
     ``since_at`` is the first instant that counts, ``until_at`` the first that does not.
+    Without ``has_renewals`` those entries are left out that say that a login went on: each
+    open page makes one every few minutes.
     """
 
     actor: str | None = None
@@ -103,6 +105,7 @@ class AuditFilter:
     outcome: AuditOutcome | None = None
     since_at: int | None = None
     until_at: int | None = None
+    has_renewals: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ class SqliteAuditLog:
             "outcome": wanted.outcome,
             "since": wanted.since_at,
             "until": wanted.until_at,
+            "hasRenewals": wanted.has_renewals,
             "limit": limit,
         }
         return [_entry(row) for row in self._database.rows(Q["entries"], parameters)]

@@ -186,6 +186,9 @@ class AuditFilterSchema(Schema):
     until = WholeNumber(
         0, _MAX_INSTANT, "milliseconds since the epoch", load_default=None, is_text=True
     )
+    renewals = fields.Boolean(
+        load_default=True, metadata={"description": "Also those that say that a login went on"}
+    )
 
 
 class AuditQuerySchema(AuditFilterSchema):

@@ -74,6 +74,7 @@ def audit_filter(query: dict[str, Any]) -> AuditFilter:
         outcome=AuditOutcome(outcome) if outcome else None,
         since_at=query["since"],
         until_at=query["until"],
+        has_renewals=query["renewals"],
     )
 
 

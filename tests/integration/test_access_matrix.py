@@ -185,7 +185,7 @@ def test_declarations_are_not_too_generous(api: Api) -> None:
         if route.permission == "public" or route.rule.startswith("/api/auth/"):
             continue
         least = Role.VIEWER if route.method == "GET" else Role.OPERATOR
-        if route.rule.startswith(("/api/users", "/api/keys", "/api/audit")):
+        if route.rule.startswith(("/api/users", "/api/keys", "/api/audit", "/admin")):
             least = Role.ADMIN
 
         assert Role(str(route.permission)).includes(least), route

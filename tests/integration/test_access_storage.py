@@ -102,6 +102,23 @@ def test_logins_of_before_are_last_logins(tmp_path: Path) -> None:
     database.close()
 
 
+def test_last_login_outlives_the_logins(access: Database) -> None:
+    """It is the latest of each user, also when the logins themselves have been forgotten."""
+    clock = SteppedClock()
+    families = SqliteTokenFamilies(access, clock)
+    began = clock.wall
+    families.begin("ada's", 1, "t", expires_at=began + 1)
+    clock.wall += 2 * DAY_MS
+    families.begin("bob's", 2, "t", expires_at=clock.wall + 1)
+    assert [row["id"] for row in access.rows("SELECT id FROM token_families")] == ["bob's"]
+    assert families.last_logins() == {1: began, 2: clock.wall}
+
+    clock.wall += 1
+    families.begin("ada's second", 1, "t", expires_at=clock.wall + 1)
+
+    assert families.last_logins() == {1: clock.wall, 2: clock.wall - 1}
+
+
 def test_every_change_begins_a_generation(main: Database) -> None:
     """Role, password, disabling and enabling raise it; a rehash of the same password does not."""
     users = SqliteAccounts(main, SystemClock())
@@ -243,7 +260,7 @@ def test_login_is_live_until_it_ends(access: Database) -> None:
 def test_each_page_of_the_log_begins_where_the_last_one_ended(access: Database) -> None:
     """Reading a page costs the same at any depth: the export of a long log is not quadratic."""
     names = ("actor", "action", "target", "outcome", "since", "until")
-    parameters = {**dict.fromkeys(names), "beforeId": 5, "limit": 1}
+    parameters = {**dict.fromkeys(names), "beforeId": 5, "limit": 1, "hasRenewals": True}
 
     plan = access.rows(f"EXPLAIN QUERY PLAN {audit.Q['entries']}", parameters)
 

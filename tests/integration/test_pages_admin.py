@@ -255,8 +255,24 @@ def test_the_log_is_narrowed_as_in_the_api(api: Api) -> None:
     assert shown(f"since={at + 60_000}") == 0
     assert shown(f"until={at + 60_000}") == 3
     text = page(api, "/admin/audit?actor=ada&action=users.add", admin)
-    assert 'id="export" href="/api/audit.csv?actor=ada&action=users.add"' in text
+    exported = 'href="/api/audit.csv?actor=ada&action=users.add&renewals=false"'
+    assert f'id="export" {exported}' in text
     assert "Nothing is written down that fits." in page(api, "/admin/audit?actor=nobody", admin)
+
+
+def test_logins_that_go_on_do_not_hide_the_rest(api: Api) -> None:
+    """They are shown only where they are asked for; a token shown twice is shown always."""
+    for outcome in (AuditOutcome.DONE, AuditOutcome.REFUSED):
+        api.access.audit.record(Act("auth.refresh", outcome, "ada", CallerKind.USER))
+    admin = api.user(Role.ADMIN)
+
+    def shown(query: str) -> tuple[int, bool]:
+        text = page(api, f"/admin/audit?{query}", admin)
+        return len(entries(text)), 'value="true" checked' in text
+
+    assert shown("") == (1, False)
+    assert shown("renewals=true") == (2, True)
+    assert shown("action=auth.refresh") == (2, True)
 
 
 @pytest.mark.parametrize("query", ["limit=0", "before=x", "since=yesterday", "outcome=perhaps"])

@@ -249,6 +249,27 @@ def test_filters_narrow(api: Api, query: str, expected: list[str]) -> None:
     assert [entry["action"] for entry in _entries(api, query)["entries"]] == expected
 
 
+def test_logins_that_go_on_can_be_left_out(api: Api) -> None:
+    """Without renewals a refused one is still there, and by default all are."""
+    pair = logged_in(api)
+    for _ in range(2):  # the second time it is refused
+        api.client.post("/api/auth/refresh", json={"refreshToken": pair["refreshToken"]})
+
+    def shown(query: str) -> list[tuple[str, str]]:
+        found = _entries(api, query)["entries"]
+        return [(one["action"], one["outcome"]) for one in found]
+
+    began, went_on, refused = [
+        ("auth.login", "done"),
+        ("auth.refresh", "done"),
+        ("auth.refresh", "refused"),
+    ]
+    assert shown("") == shown("?renewals=true") == [refused, went_on, began]
+    assert shown("?renewals=false") == [refused, began]
+    exported = api.call("GET", "/api/audit.csv?renewals=false", Role.ADMIN).text
+    assert exported.count("auth.refresh") == 1
+
+
 @pytest.mark.parametrize(
     ("query", "field"),
     [
@@ -257,6 +278,7 @@ def test_filters_narrow(api: Api, query: str, expected: list[str]) -> None:
         ("?limit=x", "limit"),
         ("?before=x", "before"),
         ("?outcome=maybe", "outcome"),
+        ("?renewals=maybe", "renewals"),
         ("?since=-1", "since"),
         ("?until=1e3", "until"),
         ("?since=9007199254740992", "since"),

@@ -20,5 +20,6 @@ WHERE id < :beforeId
   AND (:outcome IS NULL OR outcome = :outcome)
   AND (:since IS NULL OR at >= :since)
   AND (:until IS NULL OR at < :until)
+  AND (:hasRenewals OR action <> 'auth.refresh' OR outcome <> 'done')
 ORDER BY id DESC
 LIMIT :limit

@@ -21,6 +21,7 @@ from archibald_sync.web.security import declared_permission, requires
 bp = Blueprint("audit", __name__, url_prefix="/audit")
 
 _READS = {"GET", "HEAD", "OPTIONS"}
+_RENEWAL = "auth.refresh"
 _FILTERS = ("actor", "action", "target", "outcome", "since", "until")
 # Acts that are no route: a token or key that was refused, a token made by the command line.
 _OTHERS = ("authenticate", "token")
@@ -38,7 +39,8 @@ def index() -> str:
         entries=found[:limit],
         before=found[limit - 1].id if len(found) > limit else None,
         is_first=query["before"] is None,
-        filters={name: query[name] for name in _FILTERS if query[name] is not None},
+        filters=_filters(query),
+        has_renewals=query["renewals"],
         acts=_acts(query["action"]),
         names=[one.name for one in services().accounts.users()],
         act_words=act_words,
@@ -47,13 +49,22 @@ def index() -> str:
     )
 
 
+def _filters(query: dict[str, Any]) -> dict[str, Any]:
+    """Return what narrows, for the addresses of the other pages of the log."""
+    filters = {name: query[name] for name in _FILTERS if query[name] is not None}
+    return {**filters, "renewals": "true"} if query["renewals"] else filters
+
+
 def _query() -> dict[str, Any]:
     """Return the query as the API reads it; a field that was left empty is none.
+
+    Logins that went on are left out unless they are asked for: they would hide the rest.
 
     Raises:
         InvalidInputError: A value does not fit.
     """
     given = {name: value for name, value in request.args.items() if value}
+    given.setdefault("renewals", str(given.get("action") == _RENEWAL).lower())
     try:
         query: dict[str, Any] = AuditQuerySchema(unknown=EXCLUDE).load(given)
     except ValidationError as exc:

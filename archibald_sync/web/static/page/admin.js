@@ -9,7 +9,7 @@ document.addEventListener("acted", (event) => {
   if (secret && event.detail[secret]) show(event.detail[secret], secretTitle, secretLabel);
 });
 document.getElementById("secret-copy").addEventListener("click", copy);
-// Escape must not throw away what nobody can show again.
+// Escape must not throw away what nobody can show again; older browsers do not know closedby.
 dialog.addEventListener("cancel", (event) => event.preventDefault());
 dialog.addEventListener("close", () => {
   value.value = "";
