@@ -100,6 +100,12 @@ class CatalogueReader(Protocol):
     ) -> list[Mapping[str, Any]]:
         """Return up to ``limit`` changes that a session wrote, from the one after ``after`` on."""
 
+    def sharing(self, field: str, value: str, limit: int | None = None) -> list[Mapping[str, Any]]:
+        """Return the records that are not deleted and whose ``field`` is ``value``."""
+
+    def every_record(self, *, with_deleted: bool) -> Iterator[Mapping[str, Any]]:
+        """Yield all records by key as of one moment, holding few of them in memory."""
+
     def span_between(self, start_at: int, end_at: int) -> ChangeSpan:
         """Return the changes from ``start_at`` to before ``end_at``, instants.
 
@@ -110,16 +116,13 @@ class CatalogueReader(Protocol):
         """Return the changes that a session wrote, which follow the one with the id ``after``."""
 
     def changes(self, query: ChangeQuery) -> ChangePage:
-        """Return changes, the newest first; ``cursor`` is where the next page ends."""
+        """Return changes, the newest first; ``cursor`` is where the next page ends.
+
+        A page that is not the last may hold fewer than were asked for.
+        """
 
     def groups(self, limit: int) -> list[Group]:
         """Return the first groups of records by their value, at most ``limit``."""
-
-    def sharing(self, field: str, value: str, limit: int | None = None) -> list[Mapping[str, Any]]:
-        """Return the records that are not deleted and whose ``field`` is ``value``."""
-
-    def every_record(self, *, with_deleted: bool) -> Iterator[Mapping[str, Any]]:
-        """Yield all records by key as of one moment, holding few of them in memory."""
 
 
 class SearchIndex(Protocol):

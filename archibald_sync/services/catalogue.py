@@ -100,31 +100,6 @@ class CatalogueService:
             return []
         return self._reader.changes_of_session(session["id"], max(first, after or 0), limit)
 
-    def span_between(self, start_at: int, end_at: int) -> ChangeSpan:
-        """Return which changes were made from ``start_at`` to before ``end_at``, instants."""
-        return self._reader.span_between(start_at, end_at)
-
-    def span_of_session(self, session: Mapping[str, Any]) -> ChangeSpan:
-        """Return which changes ``session``, its row, has written; none where it wrote none."""
-        after: int | None = session["changesAfter"]
-        if after is None:
-            return ChangeSpan(0, 0)
-        return self._reader.span_of_session(session["id"], after)
-
-    def changes(self, query: ChangeQuery) -> ChangePage:
-        """Return changes, the newest first, and the records that they are about."""
-        return self._reader.changes(query)
-
-    def groups(self) -> list[Group]:
-        """Return the groups by which a list can be narrowed, the first few hundred."""
-        return self._reader.groups(MAX_GROUPS)
-
-    def namesakes(self, record: Record) -> list[Record]:
-        """Return the records that share the name of ``record``, itself among them, some dozen."""
-        named = self._resource.name_field
-        name = record[named] if named else None
-        return self._reader.sharing(named, name, MAX_NAMESAKES) if named and name else []
-
     def every_record(self, *, with_deleted: bool) -> Iterator[Record]:
         """Yield all records by key as of one moment."""
         return self._reader.every_record(with_deleted=with_deleted)
@@ -153,3 +128,31 @@ class CatalogueService:
         ]
         chosen = max(fitting, key=lambda one: one[0])[1] if fitting else None
         return VariantChoice(found, chosen)
+
+    def span_between(self, start_at: int, end_at: int) -> ChangeSpan:
+        """Return which changes were made from ``start_at`` to before ``end_at``, instants."""
+        return self._reader.span_between(start_at, end_at)
+
+    def span_of_session(self, session: Mapping[str, Any]) -> ChangeSpan:
+        """Return which changes ``session``, its row, has written; none where it wrote none."""
+        after: int | None = session["changesAfter"]
+        if after is None:
+            return ChangeSpan(0, 0)
+        return self._reader.span_of_session(session["id"], after)
+
+    def changes(self, query: ChangeQuery) -> ChangePage:
+        """Return changes, the newest first, and the records that they are about.
+
+        A page that is not the last may hold fewer than were asked for.
+        """
+        return self._reader.changes(query)
+
+    def groups(self) -> list[Group]:
+        """Return the groups by which a list can be narrowed, the first few hundred."""
+        return self._reader.groups(MAX_GROUPS)
+
+    def namesakes(self, record: Record) -> list[Record]:
+        """Return the records that share the name of ``record``, itself among them, some dozen."""
+        named = self._resource.name_field
+        name = record[named] if named else None
+        return self._reader.sharing(named, name, MAX_NAMESAKES) if named and name else []

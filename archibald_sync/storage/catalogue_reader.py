@@ -7,8 +7,8 @@ All statements are built from the resource's declaration; values are parameters.
 
 from __future__ import annotations
 
+import bisect
 import json
-from bisect import bisect_left
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from archibald_sync.storage.connection import Database
 
 _OWN_COLUMNS = ("createdAt", "updatedAt", "deletedAt", "missingRuns")
+# Where hardly any change fits, that many are looked through in a tenth of a second.
+CHANGES_LOOKED_AT = 200_000
 _NOT_REACHED = "the change log does not hold this cursor; copy the whole catalogue and begin anew"
 
 
@@ -137,6 +139,24 @@ class SqliteCatalogueReader:
         )
         return [dict(row) for row in takewhile(lambda row: row["sessionId"] == session_id, rows)]
 
+    def sharing(self, field: str, value: str, limit: int | None = None) -> list[Mapping[str, Any]]:
+        """Return the records that are not deleted and whose ``field`` is ``value``."""
+        rows = self._database.rows(
+            f"SELECT {self._columns} FROM {self._table} "
+            f"WHERE {sort_expression(self._resource, field)} = :value "
+            f"AND deletedAt IS NULL ORDER BY {self._key} LIMIT :limit",
+            {"value": value, "limit": -1 if limit is None else limit},
+        )
+        return [dict(row) for row in rows]
+
+    def every_record(self, *, with_deleted: bool) -> Iterator[Mapping[str, Any]]:
+        """Yield all records by key as of one moment, holding few of them in memory."""
+        which = "" if with_deleted else "WHERE deletedAt IS NULL "
+        sql = f"SELECT {self._columns} FROM {self._table} {which}ORDER BY {self._key}"
+        with translated(self._database.path):
+            for row in self._database.connection().execute(sql):
+                yield dict(row)
+
     def span_between(self, start_at: int, end_at: int) -> ChangeSpan:
         """Return the changes from ``start_at`` to before ``end_at``, instants.
 
@@ -158,21 +178,27 @@ class SqliteCatalogueReader:
         return ChangeSpan(after, end)
 
     def changes(self, query: ChangeQuery) -> ChangePage:
-        """Return changes, the newest first; ``cursor`` is where the next page ends."""
+        """Return changes, the newest first; ``cursor`` is where the next page ends.
+
+        Looks through no more than a part of the log at a time, whatever fits: a page may
+        hold few changes, or none, and yet not be the last.
+        """
         asked = {"changeType": query.kind, "field": query.field}
         given = {name: value for name, value in asked.items() if value is not None}
         conditions = ["id > :after", "id < :before", *(f"{name} = :{name}" for name in given)]
-        span = {"after": query.span.after, "before": query.span.before}
         with self._database.snapshot():
+            before = min(query.span.before, self._newest_change() + 1)
+            after = max(query.span.after, before - 1 - CHANGES_LOOKED_AT)
             rows = self._database.rows(
                 f"SELECT * FROM {self._changes} {_where(conditions)}ORDER BY id DESC LIMIT :limit",
-                {**given, **span, "limit": query.limit + 1},
+                {**given, "after": after, "before": before, "limit": query.limit + 1},
             )
             changes = [dict(row) for row in rows[: query.limit]]
             keys = dict.fromkeys(row[self._resource.change_key] for row in changes)
             records = self._by_keys(list(keys))
-        last = changes[-1]["id"] if changes else query.span.before
-        return ChangePage(changes, records, last, is_last=len(rows) <= query.limit)
+        if len(rows) > query.limit:
+            return ChangePage(changes, records, changes[-1]["id"], is_last=False)
+        return ChangePage(changes, records, after + 1, is_last=after == query.span.after)
 
     def groups(self, limit: int) -> list[Group]:
         """Return the first groups of records by their value, at most ``limit``.
@@ -196,24 +222,6 @@ class SqliteCatalogueReader:
         )
         return [Group(*row) for row in rows]
 
-    def sharing(self, field: str, value: str, limit: int | None = None) -> list[Mapping[str, Any]]:
-        """Return the records that are not deleted and whose ``field`` is ``value``."""
-        rows = self._database.rows(
-            f"SELECT {self._columns} FROM {self._table} "
-            f"WHERE {sort_expression(self._resource, field)} = :value "
-            f"AND deletedAt IS NULL ORDER BY {self._key} LIMIT :limit",
-            {"value": value, "limit": -1 if limit is None else limit},
-        )
-        return [dict(row) for row in rows]
-
-    def every_record(self, *, with_deleted: bool) -> Iterator[Mapping[str, Any]]:
-        """Yield all records by key as of one moment, holding few of them in memory."""
-        which = "" if with_deleted else "WHERE deletedAt IS NULL "
-        sql = f"SELECT {self._columns} FROM {self._table} {which}ORDER BY {self._key}"
-        with translated(self._database.path):
-            for row in self._database.connection().execute(sql):
-                yield dict(row)
-
     def _first_where(self, first: int, is_beyond: Callable[[sqlite3.Row], bool]) -> int:
         """Return the first id from ``first`` on whose change is beyond, else the next new id.
 
@@ -228,9 +236,12 @@ class SqliteCatalogueReader:
             )
             return change is None or is_beyond(change)
 
-        newest = self._database.row(f"SELECT MAX(id) FROM {self._changes}")
-        end = ((newest and newest[0]) or 0) + 1
-        return first + bisect_left(range(first, end), x=True, key=is_found)
+        end = self._newest_change() + 1
+        return first + bisect.bisect_left(range(first, end), x=True, key=is_found)
+
+    def _newest_change(self) -> int:
+        row = self._database.row(f"SELECT MAX(id) FROM {self._changes}")
+        return (row[0] if row else None) or 0
 
     def _conditions(self, query: RecordQuery) -> tuple[list[str], dict[str, Any]]:
         conditions: list[str] = []

@@ -16,6 +16,8 @@ from archibald_sync.web.pages.language import LANGUAGES, catalogue
 if TYPE_CHECKING:
     from babel.messages.catalog import Message
 
+    from archibald_sync.domain.resources import Resource
+
 WEB = Path(package.__file__).parent
 # What is extracted, and by whom; Jinja brings its own extractor along.
 METHODS = [("pages/**.py", "python"), ("templates/page/**.html", "jinja2.ext:babel_extract")]
@@ -60,6 +62,17 @@ def test_translations_are_sound(code: str) -> None:
 def test_labels_of_resources_can_be_translated() -> None:
     """A resource that is declared has its label among the messages."""
     assert {one.label for one in RESOURCES.values()} <= used()
+
+
+@pytest.mark.parametrize("resource", RESOURCES.values(), ids=lambda one: one.name)
+def test_labels_of_fields_can_be_translated(resource: Resource) -> None:
+    """Each declared field has a label of its own, and stands in one section, that has one."""
+    labels = [one.label for one in resource.fields] + [one.label for one in resource.sections]
+    placed = [name for section in resource.sections for name in section.fields]
+
+    assert set(labels) <= used()
+    assert len({one.label for one in resource.fields} - {""}) == len(resource.fields)
+    assert sorted(placed) == sorted(resource.field_names)
 
 
 def _texts(message: Message) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from archibald_sync.web.pages.changelog import KINDS, entries
 from archibald_sync.web.pages.charts import change_chart
 from archibald_sync.web.pages.days import DAY_MS, day_of, start_of
 from archibald_sync.web.pages.fields import label_of
-from archibald_sync.web.pages.layout import here
+from archibald_sync.web.pages.layout import has_page, here, page_url
 from archibald_sync.web.pages.records import whole_number
 from archibald_sync.web.security import requires
 
@@ -68,6 +68,7 @@ def index() -> str:
         entries=entries(page.changes, its.resource, page.records),
         older=None if page.is_last else page.cursor,
         counts=_counts(its, asked),
+        session_url=_session_url(asked),
         sessions=_sessions(its, asked.day) if asked.day else [],
         **_days(its, asked),
     )
@@ -134,6 +135,13 @@ def _sessions(its: ResourceServices, day: date) -> list[Mapping[str, Any]]:
     end = start + DAY_MS
     found = its.monitoring.history(_SESSIONS, (end, ""), SessionStatus.COMPLETED.value)
     return [one for one in found if start <= one["completedAt"] < end and _is_change(one)]
+
+
+def _session_url(asked: Asked) -> str | None:
+    """Return the address of the session that is shown, where there is a page for sessions."""
+    if asked.session is None or not has_page("history.session"):
+        return None
+    return page_url("history.session", session_id=asked.session["id"])
 
 
 def _is_change(session: Mapping[str, Any]) -> bool:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LIST_CHARACTERS = 240
 
 # As the index of the words cuts texts up: what is neither a letter nor a digit separates.
-_TOKEN = re.compile(r"[^\W_]+")
+_TOKEN = re.compile(r"(?:[^\W_]|[\u0300-\u036f])+")
 
 
 def shown(value: Any, field: Field | None) -> str:  # noqa: ANN401  # whatever a column holds
@@ -71,14 +71,14 @@ def marked(text: str, words: Sequence[str]) -> Markup:
 
 def _matched(token: str, wanted: str) -> int:
     """Return how many characters of ``token`` make up ``wanted``; 0 where it begins otherwise."""
-    folded = ""
-    for count, character in enumerate(token, 1):
-        folded += _folded(character)
-        if not wanted.startswith(folded) and not folded.startswith(wanted):
-            return 0
-        if folded.startswith(wanted):
-            return count
-    return 0
+    folded, count = "", 0
+    for character in token:
+        one = _folded(character)
+        if one and folded.startswith(wanted):
+            break
+        folded += one
+        count += 1
+    return count if folded.startswith(wanted) else 0
 
 
 def _folded(text: str) -> str:
