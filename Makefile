@@ -23,8 +23,8 @@ TESTS ?=
 TEST_PROCESSES ?= 3
 
 .DELETE_ON_ERROR:
-.PHONY: help run test check lint types layers bench load chaos contract browser screenshots package lock \
-	audit clean
+.PHONY: help run test check lint types layers bench load chaos contract browser pages screenshots \
+	package lock audit clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,7 +63,10 @@ contract: $(DEV) ## Ask the API thousands of things that its description allows
 	$(BIN)/pytest tests/e2e/test_contract.py -m slow --timeout=3600
 
 browser: $(DEV) ## Try the pages in Chromium, the long journeys too
-	$(BIN)/pytest tests/e2e -k page -m "slow or not slow"
+	$(BIN)/pytest tests/e2e -k page -m "slow or not slow" --timeout=900
+
+pages: $(DEV) ## Weigh and time the pages, and keep fifty open for minutes; needs Chromium
+	PYTHONPATH=.:tests:bench $(BIN)/python bench/pages.py
 
 screenshots: $(DEV) ## Take pictures of all pages for docs/images, from the demo
 	PYTHONPATH=.:tests $(BIN)/python tests/screenshots.py docs/images

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from browser_support import (
     DESKTOP,
-    PAGES,
     PHONE,
+    SETTLED_MS,
     Site,
     Watched,
     running_browser,
@@ -18,6 +18,9 @@ from browser_support import (
     watched_page,
 )
 from support import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 RUNS = 24  # so that there is something to see in the charts
 HELD = 18  # one of them finds a list that is far too short
@@ -33,7 +36,7 @@ def main(target: Path) -> None:
         running_browser() as browser,
     ):
         _fill(site)
-        pages = {**PAGES, **_pages_of_runs(site)}
+        pages = site.pages()
         for theme in ("light", "dark"):
             for size, viewport in SIZES.items():
                 with watched_page(
@@ -47,7 +50,7 @@ def _fill(site: Site) -> None:
     site.instance.call("key", "add", "order-app", "--role", "operator", "--days", "365")
     wait_for(lambda: '"completed"' in site.instance.call("history", "--json")[1], 60)
     for number in range(RUNS):
-        if number % 8 == 5:
+        if number % 8 == 5:  # any that leaves some between
             site.erp.faults.switch_on("status", status=404)
         elif number == HELD:
             site.erp.faults.switch_on("filtered")
@@ -55,27 +58,14 @@ def _fill(site: Site) -> None:
         site.erp.faults.clear()
 
 
-def _pages_of_runs(site: Site) -> dict[str, str]:
-    """Return the pages of runs that ended in different ways, and their names."""
-    sessions = json.loads(site.instance.call("history", "--json")[1])
-    runs = {one["status"]: one["runId"] for one in sessions[::-1]}
-    folder = "/products/history/runs"
-    return {
-        f"{folder}/{runs['completed']}": "run",
-        f"{folder}/{runs['failed']}": "run-failed",
-        f"{folder}/{runs['held']}/plan": "plan",
-    }
-
-
-def _take(watched: Watched, pages: dict[str, str], target: Path, suffix: str) -> None:
+def _take(watched: Watched, pages: Mapping[str, str], target: Path, suffix: str) -> None:
     watched.go("/login")
     watched.page.screenshot(path=target / f"login-{suffix}.png", full_page=True)
     watched.log_in("admin")
     for path, name in pages.items():
         watched.go(path)
-        # Charts are drawn, and instants written, after the page has arrived.
         watched.page.wait_for_load_state("load")
-        watched.page.wait_for_timeout(500)
+        watched.page.wait_for_timeout(SETTLED_MS)
         watched.page.screenshot(path=target / f"{name}-{suffix}.png", full_page=True)
 
 

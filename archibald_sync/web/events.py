@@ -42,6 +42,7 @@ _DESCRIPTION = {
     "of what it says; comments in between. It ends after some minutes: ask again",
     "content": {CONTENT_TYPE: {"schema": {"type": "string"}}},
 }
+_NO_SEAT = {"description": "With `silent`: enough others listen already"}
 _schema = schemas.StatusSchema()
 
 
@@ -95,14 +96,17 @@ def fit_seats(app: Flask, threads: int) -> None:
 
 @bp.route("/events")
 @requires(Role.VIEWER)
-@bp.doc(responses={200: _DESCRIPTION, **problem_responses(503)})
-def events() -> ResponseReturnValue:
+@bp.arguments(schemas.EventsQuerySchema, location="query")
+@bp.doc(responses={200: _DESCRIPTION, 204: _NO_SEAT, **problem_responses(400, 503)})
+def events(query: dict[str, Any]) -> ResponseReturnValue:
     """Follow the status: it is told at once, and again whenever it changes.
 
     503 means that enough others listen: ask for the status from time to time instead.
     """
     places = seats(current_app)
     if not places.take():
+        if query["silent"]:
+            return "", 204
         detail = "enough clients listen already; ask for the status from time to time instead"
         headers = {"Retry-After": str(_RETRY_AFTER_S)}
         return problem(503, "too_many_listeners", detail, headers=headers)

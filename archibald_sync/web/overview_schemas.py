@@ -87,12 +87,10 @@ class RunsQuerySchema(Schema):
     outcome = fields.String(
         load_default=None,
         validate=validate.OneOf(_OUTCOMES, error=f"expected one of {', '.join(_OUTCOMES)}"),
-        metadata={"enum": _OUTCOMES},
     )
     trigger = fields.String(
         load_default=None,
         validate=validate.OneOf(_TRIGGERS, error=f"expected one of {', '.join(_TRIGGERS)}"),
-        metadata={"enum": _TRIGGERS},
     )
 
 

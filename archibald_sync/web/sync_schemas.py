@@ -230,6 +230,18 @@ class RunHeadersSchema(IdempotencySchema):
     )
 
 
+class EventsQuerySchema(Schema):
+    """How whoever finds no seat is told so."""
+
+    silent = fields.Boolean(
+        load_default=False,
+        metadata={
+            "description": "Answer 204 in the place of 503: an `EventSource` takes it as "
+            '"do not ask again", and no browser reports it as an error'
+        },
+    )
+
+
 class RunQuerySchema(Schema):
     """How a run is asked for, for those who cannot set headers."""
 

@@ -108,6 +108,15 @@ def test_more_than_the_seats_are_sent_away(api: Api) -> None:
     assert seats(api.app).taken == 0
 
 
+def test_who_asks_silently_is_sent_away_silently(api: Api) -> None:
+    """With ``silent`` there is an empty 204 instead, which no browser takes for an error."""
+    seats(api.app).limit = 0
+
+    refused = api.call("GET", f"{EVENTS}?silent=true", Role.VIEWER)
+
+    assert (refused.status_code, refused.data) == (204, b"")
+
+
 def test_question_for_the_headers_takes_no_seat(api: Api) -> None:
     """HEAD, whose stream is never read, gives back what it took."""
     for _ in range(5):

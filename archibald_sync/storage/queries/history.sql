@@ -128,8 +128,9 @@ SELECT * FROM sync_runs WHERE resource = :resource AND id = :id
 
 -- name: last_runs
 -- The newest runs, in the order they were begun: the clock may have been set back since.
+-- The + keeps SQLite from sorting all that an index by resource finds: it reads backwards.
 SELECT * FROM sync_runs
-WHERE resource = :resource
+WHERE +resource = :resource
   AND (:withSkipped OR outcome IS NOT 'skipped')
   AND (:withDry OR NOT isDryRun)
 ORDER BY rowid DESC
@@ -186,7 +187,7 @@ LIMIT 1
 -- Where the changes of the last session that completed begin; a rollback is no sync.
 SELECT CASE WHEN syncMode <> 'rollback' THEN changesAfter END AS changesAfter
 FROM sync_sessions
-WHERE syncType = :syncType AND status = 'completed'
+WHERE +syncType = :syncType AND status = 'completed'
 ORDER BY rowid DESC
 LIMIT 1
 

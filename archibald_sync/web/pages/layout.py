@@ -161,7 +161,7 @@ def _other_resources() -> list[tuple[str, str]]:
 
 def _events_url() -> str | None:
     endpoint = f"{here().resource.name}.events"
-    return url_for(endpoint) if endpoint in current_app.view_functions else None
+    return url_for(endpoint, silent="true") if endpoint in current_app.view_functions else None
 
 
 def _theme() -> str | None:

@@ -154,6 +154,18 @@ def reason(status: Mapping[str, Any]) -> str:
         return _trouble(status)
     if state_name == "running":
         return _work(status)
+    return _rest(status)
+
+
+def _rest(status: Mapping[str, Any]) -> str:
+    """Return how the last run ended, where nothing is wrong and nothing works."""
+    last = status["lastRun"]
+    if last is None:
+        return _("Nothing has been synced yet; the first run is planned.")
+    if last["outcome"] == "interrupted":
+        return _("The last run was interrupted before it was done; the next one is planned.")
+    if last["outcome"] == "cancelled":
+        return _("The last run was cancelled; the next one is planned.")
     return _("The last sync went well, and the next one is planned.")
 
 

@@ -4,6 +4,7 @@ import { language } from "./data.js";
 import { clock } from "./times.js";
 
 const HEIGHT = 192;
+const LEAST = 0.03; // of the longest bar: a run that failed at once has a colour to show, too
 const KIND_COLOURS = ["--good", "--busy", "--bad", "--warn"];
 const drawn = new Map();
 
@@ -31,7 +32,9 @@ function drawRuns(element, { at, ms, outcome, names, tones }) {
   const series = { width: 0, paths: bars(fill), points: { show: false } };
   const label = (i) => `${clock(at[i])} · ${number(seconds[i])} s · ${names[outcome[i]]}`;
   const xs = at.map((_, i) => i);
-  plot(element, [xs, seconds], [series], (i) => (at[i] ? clock(at[i]) : ""), "s", label);
+  const least = LEAST * seconds.reduce((most, one) => Math.max(most, one), 0);
+  const heights = seconds.map((one) => Math.max(one, least));
+  plot(element, [xs, heights], [series], (i) => (at[i] ? clock(at[i]) : ""), "s", label);
 }
 
 function drawChanges(element, { days, kinds }) {

@@ -21,6 +21,7 @@ let refreshing = null;
 let isWantedAgain = false;
 let lastAt = 0;
 let lostAt = null;
+let listensAt = 0;
 
 export function startLive() {
   if (!regions().length) return;
@@ -29,11 +30,11 @@ export function startLive() {
   document.addEventListener("visibilitychange", () => {
     // A page that nobody sees holds no place at the server.
     if (document.hidden) return stop();
-    listen();
     return refreshLive();
   });
   addEventListener("online", refreshLive);
   addEventListener("pagehide", stop);
+  addEventListener("pageshow", (event) => event.persisted && refreshLive());
 }
 
 export function refreshLive() {
@@ -98,17 +99,18 @@ function soon() {
   return Math.max(lastAt + AT_MOST_MS - Date.now(), 0);
 }
 
+// Only after an answer: then the service is there and the login holds. Otherwise the browser
+// would ask in vain, and fill its console with it.
 function listen() {
-  if (!data.events || events || document.hidden) return;
+  if (!data.events || events || document.hidden || Date.now() < listensAt) return;
   events = new EventSource(data.events);
   events.onopen = refreshLive;
   events.addEventListener("state", changed);
   events.onerror = () => {
-    // The browser tries again by itself, unless it was refused: too many listen already.
-    if (events?.readyState === EventSource.CLOSED) {
-      stopListening();
-      setTimeout(listen, EVENTS_AGAIN_MS);
-    }
+    // Refused: too many listen already. Otherwise the stream has ended, as each does in time.
+    const isRefused = events?.readyState === EventSource.CLOSED;
+    stopListening();
+    listensAt = Date.now() + (isRefused ? EVENTS_AGAIN_MS : AT_MOST_MS);
     refreshLive();
   };
 }
@@ -138,4 +140,5 @@ function lost() {
 function found() {
   lostAt = null;
   document.getElementById("connection").hidden = true;
+  listen();
 }

@@ -1,8 +1,7 @@
 // The form of the login: first tries whether an earlier login goes on, then asks.
-import { serverNow, words } from "./data.js";
-import { csrfToken, forget, remember, renew } from "./session.js";
+import { words } from "./data.js";
+import { TRIED, csrfToken, forget, remember, renew } from "./session.js";
 
-const TRIED = "archibald-sync.triedAt";
 const NOT_AGAIN_MS = 10000;
 
 export async function startLogin() {
@@ -22,7 +21,7 @@ async function goesOn() {
   sessionStorage.setItem(TRIED, String(Date.now()));
   forget();
   try {
-    return await renew(serverNow());
+    return await renew();
   } catch {
     return false;
   }

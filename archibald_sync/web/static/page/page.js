@@ -6,6 +6,8 @@ import { startSession } from "./session.js";
 import { startTheme } from "./theme.js";
 import { startTimes } from "./times.js";
 
+// On a phone the places do not fit: the one that is shown must be seen.
+document.querySelector(".places [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 startTimes();
 startTheme();
 startSession();
