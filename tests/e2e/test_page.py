@@ -51,7 +51,7 @@ def test_the_first_sync_arrives_live(watched: Watched) -> None:
     page = watched.page
     page.wait_for_selector("#state[data-state=idle]", timeout=30_000)
     assert page.url.endswith("/products/overview")
-    page.wait_for_function("document.querySelector('#active').textContent === '4,540'")
+    page.wait_for_selector("#active:text-is('4,540')")
     page.wait_for_selector("[data-chart=runs] canvas")
 
 
