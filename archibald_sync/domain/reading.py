@@ -56,8 +56,8 @@ class CatalogueReader(Protocol):
     def search(self, query: RecordQuery) -> list[Mapping[str, Any]]:
         """Return a page of the records in which all words of ``query`` occur."""
 
-    def record(self, key: str) -> Mapping[str, Any] | None:
-        """Return one record, deleted or not."""
+    def record(self, key: str) -> tuple[Mapping[str, Any], str] | None:
+        """Return one record, deleted or not, and the revision in which it is so."""
 
     def changes_of(self, key: str, limit: int, before: int | None) -> list[Mapping[str, Any]]:
         """Return the changes of one record older than ``before``, the newest first."""

@@ -41,8 +41,8 @@ class CatalogueService:
         """Return a page of records, each with its ``rowId``."""
         return self._reader.search(query) if query.words else self._reader.records(query)
 
-    def record(self, key: str) -> Record:
-        """Return one record, deleted or not.
+    def record(self, key: str) -> tuple[Record, str]:
+        """Return one record, deleted or not, and the revision in which it is so.
 
         Raises:
             NotFoundError: There never was such a record.

@@ -128,10 +128,12 @@ class MonitoringService:
 
     def metrics(self) -> SyncMetrics:
         """Return the plan's metrics over all sessions ever; the last status as it truly stands."""
-        metrics = self._history.get_sync_metrics()
-        if metrics.last_sync_status == SessionStatus.RUNNING and not self.is_driven():
-            return replace(metrics, last_sync_status=SessionStatus.INTERRUPTED.value)
-        return metrics
+        return self._true_metrics(self._history.get_sync_metrics())
+
+    def overview(self, limit: int) -> tuple[SyncMetrics, list[Mapping[str, Any]]]:
+        """Return metrics and the newest ``limit`` sessions, as of one moment."""
+        metrics, newest = self._history.overview(limit)
+        return self._true_metrics(metrics), [self._true(row) for row in newest]
 
     def history(
         self, limit: int, before: tuple[int, str] | None = None, status: str | None = None
@@ -242,6 +244,11 @@ class MonitoringService:
         gave_way = (one["completedAt"] for one in sessions if one["errorCode"] == Preempted.code)
         first: int = next(gave_way, run["startedAt"])
         return first
+
+    def _true_metrics(self, metrics: SyncMetrics) -> SyncMetrics:
+        if metrics.last_sync_status == SessionStatus.RUNNING and not self.is_driven():
+            return replace(metrics, last_sync_status=SessionStatus.INTERRUPTED.value)
+        return metrics
 
     def _true(self, session: Mapping[str, Any]) -> Mapping[str, Any]:
         if session["status"] == SessionStatus.RUNNING and not self.is_driven():
