@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-_WORKERS = ("-w", "2", "-k", "gthread", "--threads", "8")
+_WORKERS = ("-w", "2", "--threads", "8")  # more than one thread makes gunicorn's worker gthread
 _CONNECTIONS = 16
 _BOOT_S = 120
 # wrk itself prints no 95th percentile, and counts what is no success in words.
