@@ -73,7 +73,7 @@ def _add_lists(bp: Blueprint, resource: Resource, record: type[Schema]) -> None:
     @bp.route(f"/{resource.name}")
     @requires(Role.VIEWER)
     @bp.etag
-    @bp.arguments(schemas.list_query_schema(resource), location="query")
+    @bp.arguments(schemas.list_query_schema(resource)(), location="query")
     @bp.describe(200, schemas.page_schema(resource, record))
     @bp.doc(responses=problem_responses(400))
     def records(query: dict[str, Any]) -> Response:
