@@ -47,8 +47,12 @@ class ChangePage:
 class CatalogueReader(Protocol):
     """Reads the local copy of a resource; rows have camelCase names, and never fingerprints."""
 
-    def revision(self) -> str:
-        """Return what changes whenever a record does: the same text, the same catalogue."""
+    def revision(self, *, with_words: bool = False) -> str:
+        """Return what changes whenever a record does: the same text, the same catalogue.
+
+        The words that are searched for follow a moment behind; ``with_words`` it also
+        changes when they have caught up.
+        """
 
     def records(self, query: RecordQuery) -> list[Mapping[str, Any]]:
         """Return a page of records, each with its ``rowId``, whatever the words of ``query``."""

@@ -33,9 +33,9 @@ class CatalogueService:
         self._resource = resource
         self._reader = reader
 
-    def revision(self) -> str:
-        """Return what changes whenever a record does."""
-        return self._reader.revision()
+    def revision(self, *, with_words: bool = False) -> str:
+        """Return what changes whenever a record does, or ``with_words`` what a search finds."""
+        return self._reader.revision(with_words=with_words)
 
     def records(self, query: RecordQuery) -> list[Record]:
         """Return a page of records, each with its ``rowId``."""

@@ -44,15 +44,21 @@ class SqliteCatalogueReader:
         change = f"(SELECT MAX(id) FROM {self._changes})"
         revision = f"ifnull({state}, 0) || '-' || ifnull({change}, 0)"
         self._revision = f"SELECT {revision}"
+        words = f"(SELECT changeId FROM search_state WHERE resource = '{resource.name}')"
+        self._words_revision = f"SELECT {revision} || '-' || ifnull({words}, 0)"
         # One statement for both: what is asked for most often is one record.
         self._one = (
             f"SELECT {self._columns}, {revision} AS {quoted(_REVISION)} "
             f"FROM {self._table} WHERE {self._key} = :key"
         )
 
-    def revision(self) -> str:
-        """Return what changes whenever a record does: the same text, the same catalogue."""
-        row = self._database.row(self._revision)
+    def revision(self, *, with_words: bool = False) -> str:
+        """Return what changes whenever a record does: the same text, the same catalogue.
+
+        Args:
+            with_words: Whether it also changes when the search has caught up.
+        """
+        row = self._database.row(self._words_revision if with_words else self._revision)
         return str(row[0]) if row else ""
 
     def records(self, query: RecordQuery) -> list[Mapping[str, Any]]:

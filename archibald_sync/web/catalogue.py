@@ -78,7 +78,7 @@ def _add_lists(bp: Blueprint, resource: Resource, record: type[Schema]) -> None:
     @bp.doc(responses=problem_responses(400))
     def records(query: dict[str, Any]) -> Response:
         """List or search, page by page."""
-        _tag_by_revision(resource)
+        _tag_by_revision(resource, with_words=query["q"] is not None)
         asked = _record_query(query)
         is_hopeless = query["q"] is not None and not asked.words
         found = [] if is_hopeless else _catalogue(resource).records(asked)
@@ -188,9 +188,9 @@ def _catalogue(resource: Resource) -> CatalogueService:
     return services().resources[resource.name].catalogue
 
 
-def _tag_by_revision(resource: Resource) -> None:
+def _tag_by_revision(resource: Resource, *, with_words: bool = False) -> None:
     """Answer 304 at once where the client has this revision of this very answer."""
-    tag_by(_catalogue(resource).revision(), request.full_path)
+    tag_by(_catalogue(resource).revision(with_words=with_words), request.full_path)
 
 
 def _record_query(query: dict[str, Any]) -> RecordQuery:

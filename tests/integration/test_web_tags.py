@@ -93,6 +93,19 @@ def test_nothing_is_read_for_who_knows_the_revision(
     assert again.status_code == 304
 
 
+def test_a_search_is_not_unchanged_before_it_has_caught_up(api: Api) -> None:
+    """Who asked between a commit and its words is not kept from what they find."""
+    api.world.source.records = catalogue_of(30)
+    api.world.run()
+    early = _get(api, "/api/products?q=000029")
+
+    api.world.index.catch_up()
+    late = _get(api, "/api/products?q=000029", If_None_Match=early.headers["ETag"])
+
+    assert early.json["products"] == []
+    assert (late.status_code, len(late.json["products"])) == (200, 1)
+
+
 def test_a_new_release_answers_anew(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer may look different after an update, though the catalogue is the same."""
     tag = _get(api, "/api/products").headers["ETag"]
