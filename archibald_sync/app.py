@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
@@ -14,12 +14,22 @@ from archibald_sync.bootstrap import build_driver, build_services
 from archibald_sync.config import load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from archibald_sync.bootstrap import Services
     from archibald_sync.config import Settings
     from archibald_sync.scheduler.driver import Driver
 
 EXTENSION = "archibald_sync"
 BOOT_ID = "ARCHIBALD_BOOT_ID"
+
+
+class Application(Flask):
+    """A Flask application without asynchronous views, which need not be looked for each time."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return ``func``: it is synchronous."""
+        return func
 
 
 class Background:
@@ -78,7 +88,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         drivers = {
             name: build_driver(services, one.resource) for name, one in services.resources.items()
         }
-    app = Flask("archibald_sync", static_folder=None)
+    app = Application("archibald_sync", static_folder=None)
     app.extensions[EXTENSION] = Background(services, drivers)
     web.init_app(app, services)
     # Whoever forks after this must not inherit an open connection.

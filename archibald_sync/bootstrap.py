@@ -62,6 +62,10 @@ if TYPE_CHECKING:
     from archibald_sync.domain.resources import Resource
 
 
+# Between two looks for the file a reader serves hundreds of requests.
+_LOOKED_FOR_EVERY_S = 0.05
+
+
 @dataclass(frozen=True, slots=True)
 class ResourceServices:
     """What can be asked about one resource, and of its owner."""
@@ -128,15 +132,19 @@ def open_storage(settings: Settings) -> Storage:
         StorageCorruptError: One is damaged.
     """
     storage = Storage(
-        main=Database(settings.database),
-        priority=Database(settings.priority_database),
-        access=Database(settings.access_database),
+        main=_database(settings.database),
+        priority=_database(settings.priority_database),
+        access=_database(settings.access_database),
     )
     migrate(storage.main, "main", RESOURCES.values())
     migrate(storage.priority, "priority")
     migrate(storage.access, "access")
     check_integrity(storage.main)
     return storage
+
+
+def _database(path: Path) -> Database:
+    return Database(path, looked_for_every_s=_LOOKED_FOR_EVERY_S)
 
 
 def build_services(settings: Settings, clock: Clock | None = None) -> Services:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 bind = os.environ.get("ARCHIBALD_BIND", "127.0.0.1:3000")
 workers = int(os.environ.get("ARCHIBALD_WORKERS", "2"))
 threads = int(os.environ.get("ARCHIBALD_THREADS", "8"))
-worker_class = "gthread"
+worker_class = "archibald_sync.patience.Worker"
 graceful_timeout = 8
 timeout = 60
 limit_request_line = 8190

@@ -2,7 +2,9 @@
 
     python bench/load.py --seconds 60 --sessions 1000000 --products 100000
 
-It needs wrk. Everything runs on this machine: the figures that count are the ratios.
+It needs wrk. Everything runs on this machine, wrk too, and others may work on it: the
+routes take turns in short slices, the bare one among them, and what counts are the medians
+of the ratios between slices that stood side by side.
 """
 
 from __future__ import annotations
@@ -10,31 +12,26 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING
 
-import psutil
+from load_slices import Served, Slice, serving, wrk
 
 from archibald_sync.demo.server import DemoErp
 from archibald_sync.storage.connection import Database
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
-_WORKERS = ("-w", "2", "-k", "gthread", "--threads", "8")
-_CONNECTIONS = 16
+_SLICE_S = 5
 _BARE = """
 from flask import Flask
 app = Flask("bare")
@@ -44,54 +41,48 @@ def bare():
     return {"answer": 42}
 """
 _WORDS = ("FRESA", "H12", "tungsteno H30", "0100", "104.023", "gruppo 12", "H99 fresa", "KBN")
-_SEARCH = """
-local words = {%s}
-local n = 0
-request = function()
-  n = n + 1
-  local path = "/api/products?limit=20&q=" .. words[n %% #words + 1]
-  return wrk.format("GET", path, {["Authorization"] = "Bearer %s"})
-end
-"""
+# Of the requests a second of the bare route; milliseconds.
+_GOALS = {"metrics": 0.6, "product by id": 0.6}
+_SEARCH_P95_MS = 50.0
 
 
-@dataclass(frozen=True)
-class Result:
-    """What wrk saw: requests a second, the 99th percentile, answers that were no success."""
+@dataclass
+class Route:
+    """One route, asked for by turns: where it is, and what each slice saw."""
 
-    per_second: float
-    p99_ms: float
-    errors: int
+    served: Served
+    paths: Sequence[str]
+    slices: list[Slice] = field(default_factory=list)
 
 
 def main() -> None:
-    """Measure, and print a table."""
+    """Measure, print a table, and end with 1 where a goal is missed."""
     options = _options()
-    with tempfile.TemporaryDirectory(prefix="archibald-load-") as name:
+    with tempfile.TemporaryDirectory(prefix="archibald-load-") as name, ExitStack() as stack:
         folder = Path(name)
         token, product = _filled_instance(folder, options.sessions, options.products)
-        with _serving(folder, "bare:app") as bare_url:
-            bare = _wrk(f"{bare_url}/", options.seconds)
+        bare = stack.enter_context(serving(folder, "bare:app"))
         application = ("-c", "python:archibald_sync.serving", "archibald_sync.app:create_app()")
-        with _serving(folder, *application) as url:
-            before = _memory_mb()
-            routes = {
-                "metrics": f"{url}/api/products/sync/metrics",
-                "product by id": f"{url}/api/products/{product}",
-            }
-            found = {name: _wrk(one, options.seconds, token) for name, one in routes.items()}
-            found["search"] = _search(folder, url, options.seconds, token)
-            after = _memory_mb()
-    _print(bare, found, before, after)
+        ours = stack.enter_context(serving(folder, *application))
+        routes = {
+            "bare route": Route(bare, ["/"]),
+            "metrics": Route(ours, ["/api/products/sync/metrics"]),
+            "product by id": Route(ours, [f"/api/products/{product}"]),
+            "search": Route(ours, [f"/api/products?limit=20&q={_quoted(one)}" for one in _WORDS]),
+        }
+        memory = _measure(routes, options.seconds, token, folder)
+    rows = _rows(routes)
+    missed = _missed(rows)
+    _print(rows, memory, missed)
     if options.json:
-        rows = {name: vars(result) for name, result in {"bare route": bare, **found}.items()}
-        memory = {"memoryBeforeMb": before, "memoryAfterMb": after}
-        options.json.write_text(json.dumps(rows | memory, indent=2) + "\n", "utf-8")
+        found = {"routes": rows, "memoryMb": memory, "missed": missed}
+        options.json.write_text(json.dumps(found, indent=2) + "\n", "utf-8")
+    sys.exit(1 if missed else 0)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--seconds", type=int, default=60, help="for each route, in all")
     parser.add_argument("--sessions", type=int, default=1_000_000)
     parser.add_argument("--products", type=int, default=100_000)
     parser.add_argument("--json", type=Path)
@@ -99,6 +90,65 @@ def _options() -> argparse.Namespace:
     if shutil.which("wrk") is None:
         parser.error("wrk is missing; on Debian: apt-get install wrk")
     return options
+
+
+def _measure(routes: dict[str, Route], seconds: int, token: str, folder: Path) -> list[float]:
+    """Let the routes take turns; return the memory of the service in MB after each round."""
+    ours = routes["metrics"].served
+    for route in routes.values():  # each thread opens its connections
+        wrk(route.served, route.paths, 2, token, folder)
+    memory = [ours.memory_mb()]
+    for _ in range(max(1, seconds // _SLICE_S)):
+        for route in routes.values():
+            route.slices.append(wrk(route.served, route.paths, _SLICE_S, token, folder))
+        memory.append(ours.memory_mb())
+    return memory
+
+
+def _rows(routes: dict[str, Route]) -> dict[str, dict[str, float]]:
+    bare = routes["bare route"].slices
+    return {
+        name: {
+            "perSecond": median(one.per_second for one in route.slices),
+            "ofBare": median(
+                one.per_second / beside.per_second
+                for one, beside in zip(route.slices, bare, strict=True)
+            ),
+            "cpuUs": median(one.cpu_us for one in route.slices),
+            "p95Ms": median(one.p95_ms for one in route.slices),
+            "worstP95Ms": max(one.p95_ms for one in route.slices),
+            "p99Ms": median(one.p99_ms for one in route.slices),
+            "errors": sum(one.errors for one in route.slices),
+        }
+        for name, route in routes.items()
+    }
+
+
+def _missed(rows: dict[str, dict[str, float]]) -> list[str]:
+    """Return which goals were missed, in words."""
+    missed = [
+        f"{name}: {rows[name]['ofBare']:.0%} of the bare route, and not {goal:.0%}"
+        for name, goal in _GOALS.items()
+        if rows[name]["ofBare"] < goal
+    ]
+    if rows["search"]["p95Ms"] >= _SEARCH_P95_MS:
+        missed.append(f"search: p95 {rows['search']['p95Ms']:.1f} ms, and not {_SEARCH_P95_MS}")
+    return missed + [f"{name}: errors" for name, row in rows.items() if row["errors"]]
+
+
+def _print(rows: dict[str, dict[str, float]], memory: list[float], missed: list[str]) -> None:
+    names = ("requests/s", "of bare", "CPU µs", "p95 ms", "worst p95", "p99 ms", "errors")
+    print(f"{'':15}" + "".join(f"{name:>11}" for name in names))
+    for name, row in rows.items():
+        shown = f"{row['perSecond']:11.0f}{row['ofBare']:11.0%}{row['cpuUs']:11.0f}"
+        shown += f"{row['p95Ms']:11.1f}{row['worstP95Ms']:11.1f}{row['p99Ms']:11.1f}"
+        print(f"{name:15}{shown}{row['errors']:11.0f}")
+    half = memory[len(memory) // 2 :]
+    print(
+        f"memory of the service: {memory[0]} MB once each thread had its connections, "
+        f"{half[0]} MB after half of the time, {memory[-1]} MB at the end"
+    )
+    print("\n".join(missed) if missed else "every goal is met")
 
 
 def _filled_instance(folder: Path, sessions: int, products: int) -> tuple[str, str]:
@@ -116,7 +166,7 @@ def _filled_instance(folder: Path, sessions: int, products: int) -> tuple[str, s
     _add_sessions(database, sessions)
     product = database.rows("SELECT id FROM products LIMIT 1 OFFSET 50")[0]["id"]
     database.close()
-    return _command("token").strip(), product
+    return _command("token", "--ttl", "14400").strip(), product
 
 
 def _add_sessions(database: Database, count: int) -> None:
@@ -139,86 +189,13 @@ def _add_sessions(database: Database, count: int) -> None:
         )
 
 
+def _quoted(words: str) -> str:
+    return words.replace(" ", "%20")
+
+
 def _command(*arguments: str) -> str:
     command = [sys.executable, "-m", "archibald_sync.cli", *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
-
-
-@contextmanager
-def _serving(folder: Path, *application: str) -> Iterator[str]:
-    """Serve with gunicorn on a free port; yield the URL."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = "127.0.0.1:{1}".format(*probe.getsockname())
-    options = [*_WORKERS, "-b", address, "--no-control-socket", "--log-level", "error"]
-    command = [sys.executable, "-m", "gunicorn", *application[:-1], *options, application[-1]]
-    with subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL) as process:
-        try:
-            _await(f"http://{address}/livez")
-            yield f"http://{address}"
-        finally:
-            process.send_signal(signal.SIGTERM)
-
-
-def _await(url: str) -> None:
-    for _ in range(200):
-        try:
-            urllib.request.urlopen(url, timeout=1).close()  # noqa: S310  # our own server
-        except urllib.error.HTTPError:
-            return  # it answers: the bare application has no such page
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    raise SystemExit(f"nobody answers at {url}")
-
-
-def _wrk(url: str, seconds: int, token: str = "", script: Path | None = None) -> Result:
-    header = ["-H", f"Authorization: Bearer {token}"] if token else []
-    scripted = ["-s", str(script)] if script else []
-    command = ["wrk", "-t2", f"-c{_CONNECTIONS}", f"-d{seconds}s", "--latency", *header, *scripted]
-    out = subprocess.run([*command, url], check=True, capture_output=True, text=True).stdout
-    rate = re.search(r"Requests/sec:\s+([\d.]+)", out)
-    failed = re.search(r"Non-2xx or 3xx responses: (\d+)", out)
-    broken = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", out)
-    errors = int(failed[1]) if failed else 0
-    return Result(
-        float(rate[1]) if rate else 0.0,
-        _percentile_ms(out),
-        errors + (sum(map(int, broken.groups())) if broken else 0),
-    )
-
-
-def _percentile_ms(out: str) -> float:
-    """Return the 99th percentile: wrk prints no 95th, which is better than it."""
-    found = re.search(r"99%\s+([\d.]+)(us|ms|s)", out)
-    units_ms: dict[str, float] = {"us": 0.001, "ms": 1.0, "s": 1000.0}
-    if found is None:
-        return float("nan")
-    figure, unit = float(found[1]), units_ms[found[2]]
-    return figure * unit
-
-
-def _search(folder: Path, url: str, seconds: int, token: str) -> Result:
-    script = folder / "search.lua"
-    words = ", ".join(f'"{word.replace(" ", "%20")}"' for word in _WORDS)
-    script.write_text(_SEARCH % (words, token), "utf-8")
-    return _wrk(url, seconds, token, script)
-
-
-def _memory_mb() -> float:
-    """Return what the service's processes use, shared pages counted once."""
-    mine = psutil.Process().children(recursive=True)
-    total = sum(int(one.memory_full_info().pss) for one in mine)
-    return round(total / 1e6, 1)
-
-
-def _print(bare: Result, found: dict[str, Result], before: float, after: float) -> None:
-    print(f"{'':16}{'requests/s':>12}{'of bare':>9}{'p99 ms':>9}{'errors':>8}")
-    for name, one in {"bare route": bare, **found}.items():
-        share = one.per_second / bare.per_second
-        print(f"{name:16}{one.per_second:12.0f}{share:9.0%}{one.p99_ms:9.1f}{one.errors:8d}")
-    print(f"memory of the service: {before} MB before, {after} MB after")
 
 
 if __name__ == "__main__":

@@ -75,8 +75,10 @@ class Role(StrEnum):
 
     def includes(self, needed: Role) -> bool:
         """Return whether this role may do what ``needed`` may do."""
-        order = list(Role)
-        return order.index(self) >= order.index(needed)
+        return _RANKS[self] >= _RANKS[needed]
+
+
+_RANKS = {role: rank for rank, role in enumerate(Role)}
 
 
 @dataclass(frozen=True, slots=True)

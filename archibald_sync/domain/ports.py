@@ -256,6 +256,13 @@ class History(Protocol):
     def get_sync_metrics(self) -> SyncMetrics:
         """Return the metrics over all sessions ever."""
 
+    def overview(self, limit: int) -> tuple[SyncMetrics, Sequence[Mapping[str, Any]]]:
+        """Return the metrics and the newest ``limit`` sessions, as of one moment.
+
+        Who asks often asks for the same few limits: what was read is kept until somebody
+        writes.
+        """
+
     def last_coverage(self) -> Coverage | None:
         """Return the coverage of the last extract that was applied, if it is known."""
 

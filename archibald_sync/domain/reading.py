@@ -73,8 +73,12 @@ class Group:
 class CatalogueReader(Protocol):
     """Reads the local copy of a resource; rows have camelCase names, and never fingerprints."""
 
-    def revision(self) -> str:
-        """Return what changes whenever a record does: the same text, the same catalogue."""
+    def revision(self, *, with_words: bool = False) -> str:
+        """Return what changes whenever a record does: the same text, the same catalogue.
+
+        The words that are searched for follow a moment behind; ``with_words`` it also
+        changes when they have caught up.
+        """
 
     def records(self, query: RecordQuery) -> list[Mapping[str, Any]]:
         """Return a page of records, each with its ``rowId``, whatever the words of ``query``."""
@@ -82,8 +86,8 @@ class CatalogueReader(Protocol):
     def search(self, query: RecordQuery) -> list[Mapping[str, Any]]:
         """Return a page of the records in which all words of ``query`` occur."""
 
-    def record(self, key: str) -> Mapping[str, Any] | None:
-        """Return one record, deleted or not."""
+    def record(self, key: str) -> tuple[Mapping[str, Any], str] | None:
+        """Return one record, deleted or not, and the revision in which it is so."""
 
     def changes_of(self, key: str, limit: int, before: int | None) -> list[Mapping[str, Any]]:
         """Return the changes of one record older than ``before``, the newest first."""

@@ -42,9 +42,9 @@ class CatalogueService:
         self._resource = resource
         self._reader = reader
 
-    def revision(self) -> str:
-        """Return what changes whenever a record does."""
-        return self._reader.revision()
+    def revision(self, *, with_words: bool = False) -> str:
+        """Return what changes whenever a record does, or ``with_words`` what a search finds."""
+        return self._reader.revision(with_words=with_words)
 
     def records(self, query: RecordQuery) -> list[Record]:
         """Return a page of records, each with its ``rowId``."""
@@ -54,8 +54,8 @@ class CatalogueService:
         """Return whether there never was a record."""
         return not self._reader.records(RecordQuery(with_deleted=True, limit=1))
 
-    def record(self, key: str) -> Record:
-        """Return one record, deleted or not.
+    def record(self, key: str) -> tuple[Record, str]:
+        """Return one record, deleted or not, and the revision in which it is so.
 
         Raises:
             NotFoundError: There never was such a record.

@@ -169,10 +169,12 @@ class MonitoringService:
 
     def metrics(self) -> SyncMetrics:
         """Return the plan's metrics over all sessions ever; the last status as it truly stands."""
-        metrics = self._history.get_sync_metrics()
-        if metrics.last_sync_status == SessionStatus.RUNNING and not self.is_driven():
-            return replace(metrics, last_sync_status=SessionStatus.INTERRUPTED.value)
-        return metrics
+        return self._true_metrics(self._history.get_sync_metrics())
+
+    def overview(self, limit: int) -> tuple[SyncMetrics, list[Mapping[str, Any]]]:
+        """Return metrics and the newest ``limit`` sessions, as of one moment."""
+        metrics, newest = self._history.overview(limit)
+        return self._true_metrics(metrics), [self._true(row) for row in newest]
 
     def history(
         self, limit: int, before: tuple[int, str] | None = None, status: str | None = None
@@ -297,6 +299,11 @@ class MonitoringService:
         run_id = self._history.active_run_id()
         run = None if run_id is None else self._history.run(run_id)
         return {**run, "sessions": self._history.sessions_of(run["id"])} if run else None
+
+    def _true_metrics(self, metrics: SyncMetrics) -> SyncMetrics:
+        if metrics.last_sync_status == SessionStatus.RUNNING and not self.is_driven():
+            return replace(metrics, last_sync_status=SessionStatus.INTERRUPTED.value)
+        return metrics
 
     def _true(self, session: Mapping[str, Any]) -> Mapping[str, Any]:
         if session["status"] == SessionStatus.RUNNING and not self.is_driven():

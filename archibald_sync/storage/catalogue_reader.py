@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from archibald_sync.domain.reading import ChangePage, ChangeSpan, Group
 from archibald_sync.errors import NotFoundError
 from archibald_sync.storage.catalogue_schema import quoted, sort_expression
-from archibald_sync.storage.connection import translated
+from archibald_sync.storage.connection import as_dict, translated
 
 if TYPE_CHECKING:
     import sqlite3
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from archibald_sync.domain.resources import Resource
     from archibald_sync.storage.connection import Database
 
+_REVISION = "revisionOfAll"
 _OWN_COLUMNS = ("createdAt", "updatedAt", "deletedAt", "missingRuns")
 # Where hardly any change fits, that many are looked through in a tenth of a second.
 CHANGES_LOOKED_AT = 200_000
@@ -44,15 +45,26 @@ class SqliteCatalogueReader:
         self._changes = quoted(resource.change_table)
         self._change_key = quoted(resource.change_key)
         self._columns = ", ".join(map(quoted, (*resource.field_names, *_OWN_COLUMNS)))
-
-    def revision(self) -> str:
-        """Return what changes whenever a record does: the same text, the same catalogue."""
-        row = self._database.row(
-            f"SELECT revision, (SELECT MAX(id) FROM {self._changes}) AS changeId "
-            "FROM catalogue_state WHERE resource = :resource",
-            {"resource": self._resource.name},
+        state = f"(SELECT revision FROM catalogue_state WHERE resource = '{resource.name}')"
+        change = f"(SELECT MAX(id) FROM {self._changes})"
+        revision = f"ifnull({state}, 0) || '-' || ifnull({change}, 0)"
+        self._revision = f"SELECT {revision}"
+        words = f"(SELECT changeId FROM search_state WHERE resource = '{resource.name}')"
+        self._words_revision = f"SELECT {revision} || '-' || ifnull({words}, 0)"
+        # One statement for both: what is asked for most often is one record.
+        self._one = (
+            f"SELECT {self._columns}, {revision} AS {quoted(_REVISION)} "
+            f"FROM {self._table} WHERE {self._key} = :key"
         )
-        return f"{row['revision']}-{row['changeId'] or 0}" if row else "0-0"
+
+    def revision(self, *, with_words: bool = False) -> str:
+        """Return what changes whenever a record does: the same text, the same catalogue.
+
+        Args:
+            with_words: Whether it also changes when the search has caught up.
+        """
+        row = self._database.row(self._words_revision if with_words else self._revision)
+        return str(row[0]) if row else ""
 
     def records(self, query: RecordQuery) -> list[Mapping[str, Any]]:
         """Return a page of records, each with its ``rowId``."""
@@ -68,7 +80,7 @@ class SqliteCatalogueReader:
             f"ORDER BY {sort} {order}, rowId {order} LIMIT :limit",
             {**parameters, "limit": query.limit},
         )
-        return [dict(row) for row in rows]
+        return [as_dict(row) for row in rows]
 
     def search(self, query: RecordQuery) -> list[Mapping[str, Any]]:
         """Return a page of the records in which all words of ``query`` occur, by ``rowId``.
@@ -88,12 +100,15 @@ class SqliteCatalogueReader:
             f"ORDER BY {self._words}.rowid LIMIT :limit",
             {**parameters, "match": _match_of(query.words), "limit": query.limit},
         )
-        return [dict(row) for row in rows]
+        return [as_dict(row) for row in rows]
 
-    def record(self, key: str) -> Mapping[str, Any] | None:
-        """Return one record, deleted or not."""
-        found = self._by_keys([key])
-        return found[0] if found else None
+    def record(self, key: str) -> tuple[Mapping[str, Any], str] | None:
+        """Return one record, deleted or not, and the revision in which it is so."""
+        row = self._database.row(self._one, {"key": key})
+        if row is None:
+            return None
+        record = as_dict(row)
+        return record, record.pop(_REVISION)
 
     def changes_of(self, key: str, limit: int, before: int | None) -> list[Mapping[str, Any]]:
         """Return the changes of one record older than ``before``, the newest first."""
@@ -102,7 +117,7 @@ class SqliteCatalogueReader:
             "AND (:before IS NULL OR id < :before) ORDER BY id DESC LIMIT :limit",
             {"key": key, "before": before, "limit": limit},
         )
-        return [dict(row) for row in rows]
+        return [as_dict(row) for row in rows]
 
     def changes_since(self, cursor: int, limit: int) -> ChangePage:
         """Return the changes after ``cursor``; 0 means from the beginning.
@@ -119,7 +134,7 @@ class SqliteCatalogueReader:
                 f"SELECT * FROM {self._changes} WHERE id > :cursor ORDER BY id LIMIT :limit",
                 {"cursor": cursor, "limit": limit + 1},
             )
-            changes = [dict(row) for row in rows[:limit]]
+            changes = [as_dict(row) for row in rows[:limit]]
             keys = dict.fromkeys(row[self._resource.change_key] for row in changes)
             records = self._by_keys(list(keys))
         last = changes[-1]["id"] if changes else cursor
@@ -147,7 +162,7 @@ class SqliteCatalogueReader:
             f"AND deletedAt IS NULL ORDER BY {self._key} LIMIT :limit",
             {"value": value, "limit": -1 if limit is None else limit},
         )
-        return [dict(row) for row in rows]
+        return [as_dict(row) for row in rows]
 
     def every_record(self, *, with_deleted: bool) -> Iterator[Mapping[str, Any]]:
         """Yield all records by key as of one moment, holding few of them in memory."""
@@ -155,7 +170,7 @@ class SqliteCatalogueReader:
         sql = f"SELECT {self._columns} FROM {self._table} {which}ORDER BY {self._key}"
         with translated(self._database.path):
             for row in self._database.connection().execute(sql):
-                yield dict(row)
+                yield as_dict(row)
 
     def span_between(self, start_at: int, end_at: int) -> ChangeSpan:
         """Return the changes from ``start_at`` to before ``end_at``, instants.
@@ -262,7 +277,7 @@ class SqliteCatalogueReader:
             f"WHERE {self._key} IN (SELECT value FROM json_each(:keys)) ORDER BY {self._key}",
             {"keys": json.dumps(list(keys))},
         )
-        return [dict(row) for row in rows]
+        return [as_dict(row) for row in rows]
 
     def _require_reached(self, cursor: int) -> None:
         row = self._database.row(f"SELECT MIN(id), MAX(id) FROM {self._changes}")

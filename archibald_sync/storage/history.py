@@ -115,6 +115,15 @@ class SqliteHistory:
             last_sync_status=last["status"] if last else None,
         )
 
+    def overview(self, limit: int) -> tuple[SyncMetrics, list[Mapping[str, Any]]]:
+        """Return the metrics and the newest ``limit`` sessions, as of one moment."""
+
+        def read() -> tuple[SyncMetrics, list[Mapping[str, Any]]]:
+            with self._database.snapshot():
+                return self.get_sync_metrics(), self.sessions(limit)
+
+        return self._database.remembered(f"overview of {limit} {self._resource}", read)
+
     # Runs and their sessions, under the owner's epoch.
 
     def claim_run(

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from archibald_sync.domain.models import PlanCounts, RunRequest, Stage, Trigger
+from archibald_sync.storage.connection import as_dict
 
 if TYPE_CHECKING:
     import sqlite3
@@ -102,7 +103,7 @@ def ended_run(run_id: str, end: RunEnd, now: int) -> dict[str, Any]:
 
 def session_of(row: sqlite3.Row) -> dict[str, Any]:
     """Return the row of a session under its column names, decoded."""
-    session = dict(row)
+    session = as_dict(row)
     session["coverage"] = json.loads(session["coverage"]) if session["coverage"] else None
     session["stageMs"] = json.loads(session["stageMs"]) if session["stageMs"] else None
     session["isShortcut"] = bool(session["isShortcut"])
@@ -111,7 +112,7 @@ def session_of(row: sqlite3.Row) -> dict[str, Any]:
 
 def run_of(row: sqlite3.Row) -> dict[str, Any]:
     """Return the row of a run under its column names, decoded."""
-    run = dict(row)
+    run = as_dict(row)
     run["summary"] = json.loads(run["summary"]) if run["summary"] else None
     run["isDryRun"] = bool(run["isDryRun"])
     return run

@@ -71,12 +71,14 @@ def _record(response: Response) -> Response:
 
 def _act(status: int) -> tuple[Act | None, bool]:
     """Return what to write down, if anything, and whether it is written once a minute only."""
+    if status not in _REFUSALS and request.method in _READS:
+        return None, False
     endpoint = request.endpoint
     if endpoint is None or declared_permission(current_app.view_functions[endpoint]) is None:
         return None, False
     if status not in _REFUSALS:
         outcome = AuditOutcome.DONE if status < HTTPStatus.BAD_REQUEST else AuditOutcome.FAILED
-        return (None if request.method in _READS else _made(action_of(endpoint), outcome)), False
+        return _made(action_of(endpoint), outcome), False
     if known_caller() is None and endpoint != "auth.login":
         if not shows_credentials() and endpoint != "auth.refresh":
             return None, False  # somebody who only forgot the token

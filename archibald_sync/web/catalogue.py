@@ -17,7 +17,9 @@ from archibald_sync.domain.reading import RecordQuery
 from archibald_sync.web import catalogue_schemas as schemas
 from archibald_sync.web.blueprint import Blueprint
 from archibald_sync.web.catalogue_csv import csv_chunks
+from archibald_sync.web.catalogue_rows import row_writer, shown_changes
 from archibald_sync.web.context import services
+from archibald_sync.web.delivery import answer, tag_by
 from archibald_sync.web.problems import problem_responses
 from archibald_sync.web.security import requires
 
@@ -66,27 +68,29 @@ def make_blueprint(resource: Resource) -> Blueprint:
 
 
 def _add_lists(bp: Blueprint, resource: Resource, record: type[Schema]) -> None:
+    shown = row_writer(resource)
+
     @bp.route(f"/{resource.name}")
     @requires(Role.VIEWER)
     @bp.etag
-    @bp.arguments(schemas.list_query_schema(resource), location="query")
-    @bp.response(200, schemas.page_schema(resource, record))
+    @bp.arguments(schemas.list_query_schema(resource)(), location="query")
+    @bp.describe(200, schemas.page_schema(resource, record))
     @bp.doc(responses=problem_responses(400))
-    def records(query: dict[str, Any]) -> dict[str, Any]:
+    def records(query: dict[str, Any]) -> Response:
         """List or search, page by page."""
-        _end_if_known(bp, resource)
-        shown, following = record_page(_catalogue(resource), query)
-        return {resource.name: shown, "next": following}
+        _tag_by_revision(resource, with_words=query["q"] is not None)
+        page, following = record_page(_catalogue(resource), query)
+        return answer({resource.name: [shown(row) for row in page], "next": following})
 
     @bp.route(f"/{resource.name}.csv")
     @requires(Role.VIEWER)
     @bp.etag
     @bp.arguments(schemas.ExportQuerySchema, location="query")
-    @bp.response(200, {"type": "string"}, content_type="text/csv")
+    @bp.describe(200, {"type": "string"}, content_type="text/csv")
     @bp.doc(responses=problem_responses(400))
     def export(query: dict[str, Any]) -> Response:
         """All of it, as of one moment, as CSV."""
-        _end_if_known(bp, resource)
+        _tag_by_revision(resource)
         found = _catalogue(resource).every_record(with_deleted=query["includeDeleted"])
         response = Response(csv_chunks(resource, found), content_type="text/csv; charset=utf-8")
         response.headers["Content-Disposition"] = f'attachment; filename="{resource.name}.csv"'
@@ -94,17 +98,20 @@ def _add_lists(bp: Blueprint, resource: Resource, record: type[Schema]) -> None:
 
 
 def _add_variants(bp: Blueprint, resource: Resource, record: type[Schema]) -> None:
+    shown = row_writer(resource)
+
     @bp.route(f"/{resource.name}/variants")
     @requires(Role.VIEWER)
     @bp.etag
     @bp.arguments(schemas.VariantQuerySchema, location="query")
-    @bp.response(200, schemas.variants_schema(resource, record))
+    @bp.describe(200, schemas.variants_schema(resource, record))
     @bp.doc(responses=problem_responses(400, 404))
-    def variants(query: dict[str, Any]) -> dict[str, Any]:
+    def variants(query: dict[str, Any]) -> Response:
         """Choose among those of one name: the largest multiple that divides the quantity."""
-        _end_if_known(bp, resource)
+        _tag_by_revision(resource)
         choice = _catalogue(resource).variants(query["name"], Decimal(query["quantity"]))
-        return {"chosen": choice.chosen, "variants": choice.variants}
+        chosen = None if choice.chosen is None else shown(choice.chosen)
+        return answer({"chosen": chosen, "variants": [shown(row) for row in choice.variants]})
 
 
 def _add_changes(
@@ -113,27 +120,30 @@ def _add_changes(
     record: type[Schema],
     change: type[Schema],
 ) -> None:
+    shown = row_writer(resource)
+
     @bp.route(f"/{resource.name}/changes")
     @requires(Role.VIEWER)
     @bp.etag
     @bp.arguments(schemas.FeedQuerySchema, location="query")
-    @bp.response(200, schemas.feed_schema(resource, change, record))
+    @bp.describe(200, schemas.feed_schema(resource, change, record))
     @bp.doc(responses=problem_responses(400, 404))
-    def changes(query: dict[str, Any]) -> dict[str, Any]:
+    def changes(query: dict[str, Any]) -> Response:
         """Follow what changes: nothing is skipped, and nothing comes twice.
 
         Begin with `since=0`, keep the records of each answer in the place of your own,
         and go on with its `next`. A record with a `deletedAt` has gone. 404 means that the
         log does not hold `since`: copy the whole catalogue and begin anew.
         """
-        _end_if_known(bp, resource)
+        _tag_by_revision(resource)
         page = _catalogue(resource).changes_since(query["since"], query["limit"])
-        return {
-            "changes": page.changes,
-            resource.name: page.records,
+        body = {
+            "changes": shown_changes(page.changes),
+            resource.name: [shown(row) for row in page.records],
             "next": page.cursor,
             "isLast": page.is_last,
         }
+        return answer(body)
 
 
 def _add_records(
@@ -142,29 +152,32 @@ def _add_records(
     record: type[Schema],
     change: type[Schema],
 ) -> None:
+    shown = row_writer(resource)
+
     @bp.route(f"/{resource.name}/<record_key:key>")
     @requires(Role.VIEWER)
     @bp.etag
-    @bp.response(200, record)
+    @bp.describe(200, record)
     @bp.doc(responses=problem_responses(404))
-    def show(key: str) -> Any:  # noqa: ANN401  # a row
+    def show(key: str) -> Response:
         """One record, deleted or not."""
-        _end_if_known(bp, resource)
-        return _catalogue(resource).record(key)
+        found, revision = _catalogue(resource).record(key)
+        tag_by(revision, request.full_path)
+        return answer(shown(found))
 
     @bp.route(f"/{resource.name}/<record_key:key>/changes")
     @requires(Role.VIEWER)
     @bp.etag
     @bp.arguments(schemas.HistoryOfRecordQuerySchema, location="query")
-    @bp.response(200, schemas.history_schema(resource, change))
+    @bp.describe(200, schemas.history_schema(resource, change))
     @bp.doc(responses=problem_responses(400, 404))
-    def changes_of(query: dict[str, Any], key: str) -> dict[str, Any]:
+    def changes_of(query: dict[str, Any], key: str) -> Response:
         """Tell what happened to one record, the newest first."""
-        _end_if_known(bp, resource)
+        _tag_by_revision(resource)
         limit = query["limit"]
         found = _catalogue(resource).changes_of(key, limit + 1, query["before"])
-        shown = found[:limit]
-        return {"changes": shown, "next": shown[-1]["id"] if len(found) > limit else None}
+        page = shown_changes(found[:limit])
+        return answer({"changes": page, "next": page[-1]["id"] if len(found) > limit else None})
 
 
 def record_page(
@@ -194,9 +207,9 @@ def _catalogue(resource: Resource) -> CatalogueService:
     return services().resources[resource.name].catalogue
 
 
-def _end_if_known(bp: Blueprint, resource: Resource) -> None:
+def _tag_by_revision(resource: Resource, *, with_words: bool = False) -> None:
     """Answer 304 at once where the client has this revision of this very answer."""
-    bp.set_etag({"revision": _catalogue(resource).revision(), "path": request.full_path})
+    tag_by(_catalogue(resource).revision(with_words=with_words), request.full_path)
 
 
 def _record_query(query: Mapping[str, Any]) -> RecordQuery:

@@ -6,14 +6,15 @@ package needs to know who made them.
 
 from __future__ import annotations
 
+import random
 import re
-import secrets
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from flask import current_app, g, request
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from flask import Flask, Response
 
@@ -33,13 +34,12 @@ if TYPE_CHECKING:
 
 EXTENSION = "archibald_sync.web"
 
-_REQUEST_ID_HEADER = "X-Request-ID"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-}
+_HEADERS = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("Referrer-Policy", "no-referrer"),
+)
 
 
 class ResourceServices(Protocol):
@@ -114,10 +114,30 @@ class Services(Protocol):
         """Return whom to ask about priority leases."""
 
 
+class StaticHeaders:
+    """Puts the headers that all answers have in common on each, where a view has not."""
+
+    def __init__(self, wsgi_app: WSGIApplication) -> None:
+        """Finish the answers of ``wsgi_app``."""
+        self._wsgi_app = wsgi_app
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+
+        def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:  # noqa: ANN401  # as WSGI has it
+            present = {name.lower() for name, _ in headers}
+            headers += [pair for pair in _HEADERS if pair[0].lower() not in present]
+            return start_response(status, headers, *error)
+
+        return self._wsgi_app(environ, start)
+
+
 def init_app(app: Flask, services: Services) -> None:
     """Keep ``services`` for the requests of ``app``, and finish each of its answers."""
     app.extensions[EXTENSION] = services
-    app.after_request(_finish)
+    app.after_request(_name_request)
+    # Assigned like this on purpose: it is how Flask has a middleware added.
+    app.wsgi_app = StaticHeaders(app.wsgi_app)  # type: ignore[method-assign]  # see above
 
 
 def services() -> Services:
@@ -126,17 +146,25 @@ def services() -> Services:
     return found
 
 
-def request_id() -> str:
-    """Return the id of this request: the client's, if it is a short token, else our own."""
-    if "request_id" not in g:
-        given = request.headers.get(_REQUEST_ID_HEADER, "")
-        g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
-    found: str = g.request_id
+def header(name: str) -> str | None:
+    """Return a header of this request by its name in the environment: ``HTTP_X_API_KEY``."""
+    found: str | None = request.environ.get(name)
     return found
 
 
-def _finish(response: Response) -> Response:
-    response.headers[_REQUEST_ID_HEADER] = request_id()
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
+def request_id() -> str:
+    """Return the id of this request: the client's, if it is a short token, else our own."""
+    known: str | None = g.get("request_id")
+    if known is None:
+        given = header("HTTP_X_REQUEST_ID")
+        g.request_id = known = given if given and _REQUEST_ID.fullmatch(given) else _new_id()
+    return known
+
+
+def _new_id() -> str:
+    return f"{random.getrandbits(128):032x}"  # a name, and no secret
+
+
+def _name_request(response: Response) -> Response:
+    response.headers.add("X-Request-ID", request_id())
     return response

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import flask_smorest
 from flask import current_app, g, request
-from flask_smorest import Blueprint
 from werkzeug.exceptions import Forbidden
 
 from archibald_sync.domain.access import KEY_MARK, Caller, CallerKind
 from archibald_sync.domain.models import Role
 from archibald_sync.errors import AuthError
 from archibald_sync.web import tokens
-from archibald_sync.web.context import services
+from archibald_sync.web.blueprint import Blueprint
+from archibald_sync.web.context import header, services
 from archibald_sync.web.foreign import ForeignVerifier
 from archibald_sync.web.problems import problem_responses
 
@@ -37,7 +38,6 @@ SECURITY_SCHEMES = {
         "description": f"With {tokens.CSRF_HEADER} on everything but GET and HEAD",
     },
 }
-API_KEY_HEADER = "X-Api-Key"
 
 _PERMISSION = "declared_permission"
 _IN_PERSON = "is_for_persons"
@@ -80,8 +80,8 @@ def requires(role: Role, *, in_person: bool = False) -> Callable[[View], View]:
 
 
 def public(view: View) -> View:
-    """Permit a view to everybody."""
-    documented: View = Blueprint.doc(security=[])(view)
+    """Permit a view to everybody; it may be a method of a library."""
+    documented: View = flask_smorest.Blueprint.doc(security=[])(view)
     setattr(documented, _PERMISSION, _PUBLIC)
     return documented
 
@@ -124,10 +124,10 @@ def known_caller() -> Caller | None:
 
 def shows_credentials() -> bool:
     """Return whether this request carries anything that is meant to prove who asks."""
-    headers = request.headers
+    environ = request.environ
     return (
-        "Authorization" in headers
-        or API_KEY_HEADER in headers
+        "HTTP_AUTHORIZATION" in environ
+        or "HTTP_X_API_KEY" in environ
         or tokens.ACCESS_COOKIE in request.cookies
     )
 
@@ -148,10 +148,10 @@ def _authorise() -> None:
 
 
 def _authenticate() -> Caller:
-    key = request.headers.get(API_KEY_HEADER)
+    key = header("HTTP_X_API_KEY")
     if key is not None:
         return _key_caller(key)
-    scheme, _, shown = request.headers.get("Authorization", "").strip().partition(" ")
+    scheme, _, shown = (header("HTTP_AUTHORIZATION") or "").strip().partition(" ")
     if scheme == "Bearer":
         shown = shown.strip()
         if shown.startswith(KEY_MARK):

@@ -18,6 +18,7 @@ from archibald_sync.web.auditing import describe_act
 from archibald_sync.web.blueprint import Blueprint
 from archibald_sync.web.context import request_id, services
 from archibald_sync.web.cursor import decoded, encoded
+from archibald_sync.web.delivery import answer
 from archibald_sync.web.idempotency import IdempotencySchema, idempotency_key
 from archibald_sync.web.problems import problem, problem_responses
 from archibald_sync.web.security import current_user, requires
@@ -25,9 +26,10 @@ from archibald_sync.web.security import current_user, requires
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from flask import Response
     from flask.typing import ResponseReturnValue
 
-    from archibald_sync.domain.models import Intent
+    from archibald_sync.domain.models import Intent, SyncMetrics
     from archibald_sync.web.context import ResourceServices
 
 METRICS_HISTORY = 10
@@ -51,11 +53,11 @@ def _log_wish(message: str, **values: object) -> None:
 @bp.route("/metrics")
 @requires(Role.VIEWER)
 @bp.etag
-@bp.response(200, schemas.MetricsAnswerSchema)
-def metrics() -> dict[str, Any]:
+@bp.describe(200, schemas.MetricsAnswerSchema)
+def metrics() -> Response:
     """Metrics over all sessions ever, and the last ten."""
-    monitoring = here().monitoring
-    return {"metrics": monitoring.metrics(), "history": monitoring.history(METRICS_HISTORY)}
+    known, last = here().monitoring.overview(METRICS_HISTORY)
+    return answer({"metrics": metrics_body(known), "history": last})
 
 
 @bp.route("/start", methods=["POST"])
@@ -137,16 +139,16 @@ def status() -> dict[str, Any]:
 @requires(Role.VIEWER)
 @bp.etag
 @bp.arguments(schemas.HistoryQuerySchema, location="query")
-@bp.response(200, schemas.HistorySchema)
+@bp.describe(200, schemas.HistorySchema)
 @bp.doc(responses=problem_responses(400))
-def history(query: dict[str, Any]) -> dict[str, Any]:
+def history(query: dict[str, Any]) -> Response:
     """Sessions, the newest first, page by page."""
     limit = query["limit"]
     before = decoded(query["before"])
     found = here().monitoring.history(limit + 1, before, query["status"])
     shown = found[:limit]
     following = encoded(shown[-1]["startedAt"], shown[-1]["id"]) if len(found) > limit else None
-    return {"sessions": shown, "next": following}
+    return answer({"sessions": shown, "next": following})
 
 
 @bp.route("/sessions/<session_id>")
@@ -211,6 +213,23 @@ def approve(_body: dict[str, Any], run_id: str) -> ResponseReturnValue:
     if intent.state is IntentState.REJECTED:
         _raise_refusal(intent.result or {})
     return _not_answered(intent)
+
+
+def metrics_body(metrics: SyncMetrics) -> dict[str, Any]:
+    """Return metrics as the plan has them: a number without fraction is printed without one."""
+    return {
+        "totalSyncs": metrics.total_syncs,
+        "successfulSyncs": metrics.successful_syncs,
+        "failedSyncs": metrics.failed_syncs,
+        "successRate": _as_printed(metrics.success_rate),
+        "avgDurationMs": _as_printed(metrics.avg_duration_ms),
+        "lastSyncAt": metrics.last_sync_at,
+        "lastSyncStatus": metrics.last_sync_status,
+    }
+
+
+def _as_printed(number: float) -> float:
+    return int(number) if number == int(number) else number
 
 
 def _raise_refusal(result: Mapping[str, object]) -> None:

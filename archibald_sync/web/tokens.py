@@ -6,25 +6,23 @@ belongs to. Everything else is read from the database at each request.
 
 from __future__ import annotations
 
+import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from flask import after_this_request, request
+from flask import after_this_request, current_app, g, request
 from flask_jwt_extended import (
     JWTManager,
     create_access_token,
     create_refresh_token,
     decode_token,
-    get_current_user,
-    get_jwt,
     set_access_cookies,
     set_refresh_cookies,
     unset_jwt_cookies,
-    verify_jwt_in_request,
 )
-from flask_jwt_extended.exceptions import CSRFError, JWTExtendedException, NoAuthorizationError
+from flask_jwt_extended.exceptions import CSRFError, JWTExtendedException
 from jwt.exceptions import PyJWTError
 from werkzeug.exceptions import Forbidden
 
@@ -32,9 +30,12 @@ from archibald_sync.config import TOKEN_ISSUER
 from archibald_sync.domain.access import Caller, CallerKind
 from archibald_sync.errors import AuthError
 from archibald_sync.services.tokens import ACCESS_TTL_S, REFRESH_TTL_S
-from archibald_sync.web.context import services
+from archibald_sync.web.claims import VerifiedClaims
+from archibald_sync.web.context import header, services
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from flask import Flask, Response
 
     from archibald_sync.domain.models import User
@@ -44,6 +45,9 @@ ACCESS_COOKIE, REFRESH_COOKIE, CSRF_COOKIE = "__Host-access", "__Host-refresh", 
 CSRF_HEADER = "X-CSRF-Token"
 
 _MAX_ID_DIGITS = 18  # SQLite's integers end at 19
+_VERIFIED = "archibald_sync.verified_claims"
+_READS = frozenset({"GET", "HEAD"})
+_WRONG = "the access token is wrong or has expired; log in again"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -85,9 +89,8 @@ def init_app(app: Flask, secret: str) -> None:
         JWT_COOKIE_SAMESITE="Strict",
         JWT_COOKIE_CSRF_PROTECT=True,
     )
-    manager = JWTManager(app)
-    manager.token_verification_loader(_is_complete)
-    manager.user_lookup_loader(_user_of)
+    JWTManager(app)
+    app.extensions[_VERIFIED] = VerifiedClaims(_verified)
 
 
 def issue_token(user: User, ttl_s: float = ACCESS_TTL_S) -> str:
@@ -138,9 +141,9 @@ def read_refresh(given: str | None) -> RefreshClaims:
         claims = decode_token(encoded, csrf)
     except CSRFError as exc:
         raise _no_csrf() from exc
-    except (JWTExtendedException, PyJWTError, ValueError) as exc:
+    except (JWTExtendedException, PyJWTError, ValueError, RecursionError) as exc:
         raise AuthError("the refresh token is wrong or has expired; log in again") from exc
-    is_whole = _is_complete({}, claims) and claims["type"] == "refresh" and claims.get("fam")
+    is_whole = _is_complete(claims) and claims["type"] == "refresh" and claims.get("fam")
     user = _user(claims) if is_whole else None
     if user is None:
         raise AuthError("the refresh token is wrong or no longer counts; log in again")
@@ -154,24 +157,17 @@ def token_caller() -> Caller:
         AuthError: There is none, or it is wrong, expired or ended.
         Forbidden: A cookie came without its CSRF token.
     """
-    # The library compares it as it comes, and fails on what is not ASCII.
-    if not request.headers.get(CSRF_HEADER, "").isascii():
-        raise _no_csrf()
-    try:
-        verify_jwt_in_request()
-    except NoAuthorizationError as exc:
-        raise AuthError("an access token is needed: Authorization: Bearer …") from exc
-    except CSRFError as exc:
-        raise _no_csrf() from exc
-    except (JWTExtendedException, PyJWTError) as exc:
-        raise AuthError("the access token is wrong or has expired; log in again") from exc
-    user: User = get_current_user()
+    claims = _access_claims()
+    user = _user_of(claims)
+    if user is None:
+        raise AuthError(_WRONG)
+    g.claims = claims
     return Caller(CallerKind.USER, user.id, user.name, user.role, user.id)
 
 
 def end_login() -> None:
     """End the login that the access token of this request belongs to."""
-    claims = get_jwt()
+    claims = g.claims
     services().access.tokens.end(claims["jti"], claims["exp"] * 1000, claims.get("fam"))
 
 
@@ -183,11 +179,8 @@ def expires_at(token: str) -> int:
 
 def renewal_due_at() -> int | None:
     """Return when the login of this request expires; None where it is no login of ours."""
-    try:
-        claims = get_jwt()
-    except RuntimeError:  # a key, a neighbour's token, or nothing at all was shown
-        return None
-    return claims["exp"] * 1000 if "csrf" in claims else None
+    claims = g.get("claims")  # None: a key, a neighbour's token, or nothing at all was shown
+    return claims["exp"] * 1000 if claims and "csrf" in claims else None
 
 
 def csrf_token(token: str) -> str:
@@ -227,25 +220,79 @@ def _pair(user: User, family: str) -> TokenPair:
     )
 
 
+def _access_claims() -> Mapping[str, Any]:
+    """Return what the access token of this request says: that of the header counts first."""
+    encoded = _header_token()
+    is_cookie = encoded is None
+    encoded = encoded or request.cookies.get(ACCESS_COOKIE)
+    if not encoded:
+        raise AuthError("an access token is needed: Authorization: Bearer …")
+    needs_csrf = is_cookie and request.method not in _READS
+    csrf = _shown_csrf() if needs_csrf else ""
+    verified: VerifiedClaims = current_app.extensions[_VERIFIED]
+    claims = verified.of(encoded)
+    if needs_csrf and not _is_csrf_of(claims, csrf):
+        raise _no_csrf()
+    return claims
+
+
+def _header_token() -> str | None:
+    """Return the one token of the header; None where there is none, or more than one."""
+    # A header that came twice is one with commas.
+    fields = (header("HTTP_AUTHORIZATION") or "").split(",")
+    shown = [words for field in fields if (words := field.split()) and words[0] == "Bearer"]
+    if len(shown) != 1:
+        return None
+    if len(shown[0]) != 2:  # noqa: PLR2004  # the scheme and the token
+        raise AuthError(_WRONG)
+    return shown[0][1]
+
+
+def _verified(encoded: str) -> Mapping[str, Any]:
+    """Return the claims of an access token of ours; whether it still counts is not asked.
+
+    Raises:
+        AuthError: It is wrong, incomplete, expired or no access token.
+    """
+    try:
+        claims: Mapping[str, Any] = decode_token(encoded)
+    except (JWTExtendedException, PyJWTError, ValueError, RecursionError) as exc:
+        raise AuthError(_WRONG) from exc
+    if not _is_complete(claims) or claims.get("type") != "access":
+        raise AuthError(_WRONG)
+    return claims
+
+
 def _refresh_cookie() -> tuple[str, str]:
     encoded = request.cookies.get(REFRESH_COOKIE)
     if not encoded:
         raise AuthError("a refresh token is needed")
+    return encoded, _shown_csrf()
+
+
+def _shown_csrf() -> str:
+    """Return the CSRF token that came with a cookie."""
     csrf = request.headers.get(CSRF_HEADER)
+    # It is compared as it comes, and what is not ASCII cannot be.
     if not csrf or not csrf.isascii():
         raise _no_csrf()
-    return encoded, csrf
+    return csrf
+
+
+def _is_csrf_of(claims: Mapping[str, Any], shown: str) -> bool:
+    expected = claims.get("csrf")
+    return isinstance(expected, str) and hmac.compare_digest(expected, shown)
 
 
 def _no_csrf() -> Forbidden:
     return Forbidden(f"a cookie counts only with its token in the header {CSRF_HEADER}")
 
 
-def _is_complete(_header: dict[str, Any], claims: dict[str, Any]) -> bool:
+def _is_complete(claims: Mapping[str, Any]) -> bool:
     return all(claims.get(name) for name in ("exp", "iat", "jti"))
 
 
-def _user_of(_header: dict[str, Any], claims: dict[str, Any]) -> User | None:
+def _user_of(claims: Mapping[str, Any]) -> User | None:
     """Return whose access token this is; None where it has been ended."""
     user, family = _user(claims), claims.get("fam")
     if user is None or not services().access.tokens.is_live(str(claims["jti"]), family):
@@ -253,9 +300,9 @@ def _user_of(_header: dict[str, Any], claims: dict[str, Any]) -> User | None:
     return user
 
 
-def _user(claims: dict[str, Any]) -> User | None:
+def _user(claims: Mapping[str, Any]) -> User | None:
     """Return the user of a token, unless it is of an earlier generation than the user."""
-    identity = claims["sub"]
+    identity = claims.get("sub", "")
     if not identity.isascii() or not identity.isdigit() or len(identity) > _MAX_ID_DIGITS:
         return None
     user = services().accounts.current_user(int(identity))

@@ -110,6 +110,11 @@ def _access_cookie_as_text(api: Api) -> Mapping[str, str]:
     return {"Cookie": f"access_token_cookie={api.token(api.user(Role.ADMIN))}"}
 
 
+def _refresh_cookie_for_access(api: Api) -> Mapping[str, str]:
+    refresh = logged_in(api, Role.ADMIN, "cooky")["refreshToken"]
+    return {"Cookie": f"__Host-access={refresh}", "X-CSRF-Token": "x"}
+
+
 NOBODY: dict[str, Show] = {
     "no-token": lambda _api: {},
     "expired": _token(exp=int(time.time()) - 1),
@@ -130,6 +135,7 @@ NOBODY: dict[str, Show] = {
     "unknown-key": lambda _api: {"X-Api-Key": "ask_" + "x" * 43},
     "empty-key": lambda _api: {"X-Api-Key": ""},
     "other-cookie": _access_cookie_as_text,
+    "refresh-cookie": _refresh_cookie_for_access,
     "foreign-expired": _foreign("boss", exp=int(time.time()) - 60),
     "foreign-missing-exp": _foreign("boss", exp=None),
     "foreign-missing-iat": _foreign("boss", iat=None),
@@ -162,7 +168,9 @@ SOMEBODY: dict[str, tuple[Role | None, bool, Show]] = {
 
 
 def _ask(api: Api, route: Route, headers: Mapping[str, str]) -> Any:  # noqa: ANN401  # a test answer
-    answer = api.client.open(route.path, method=route.method, headers=headers)
+    # A client that keeps cookies would send none of ours.
+    client = api.app.test_client(use_cookies=False)
+    answer = client.open(route.path, method=route.method, headers=headers)
     if answer.is_streamed:
         answer.close()  # it may be one that does not end by itself
     return answer

@@ -160,8 +160,8 @@ def test_namesakes_are_the_pack_variants(world: World) -> None:
     assert world.run().outcome == "completed"
 
     def of(number: int) -> list[str]:
-        found = world.reading.namesakes(world.reading.record(f"{number:06d}K2"))
-        return [one["id"] for one in found]
+        found, _revision = world.reading.record(f"{number:06d}K2")
+        return [one["id"] for one in world.reading.namesakes(found)]
 
     assert of(1) == ["000001K2", "000002K2"]
     assert of(3) == ["000003K2"]

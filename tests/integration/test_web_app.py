@@ -413,7 +413,7 @@ def test_application_reads_and_writes_json_strictly(api: Api) -> None:
 def _fail_with(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the metrics fail with ``error``."""
 
-    def fail(_self: MonitoringService) -> None:
+    def fail(_self: MonitoringService, _limit: int) -> None:
         raise error
 
-    monkeypatch.setattr(MonitoringService, "metrics", fail)
+    monkeypatch.setattr(MonitoringService, "overview", fail)

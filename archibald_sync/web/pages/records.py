@@ -45,7 +45,7 @@ class Choice:
 def record(key: str) -> str:
     """Show the whole page of one record, deleted or not."""
     resource, catalogue = here().resource, here().catalogue
-    found = catalogue.record(key)
+    found, _revision = catalogue.record(key)
     before = whole_number("before", _MAX_ID)
     changes = catalogue.changes_of(key, _CHANGES + 1, before)
     title = found[resource.name_field] if resource.name_field else None

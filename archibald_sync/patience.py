@@ -1,0 +1,99 @@
+"""The gunicorn worker that serves us: it does not wait for slow clients for ever.
+
+A thread that reads a request is lost to everybody else meanwhile, and gunicorn itself sets
+it no limit: sixteen clients that send a byte a minute would be enough to stop the service.
+What has not come whole in time is cut off for reading; the answer, 400, still goes out.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from contextlib import suppress
+from typing import Any
+
+from gunicorn.http.errors import NoMoreData, ParseException
+from gunicorn.workers.gthread import ThreadWorker
+
+from archibald_sync.errors import InvalidInputError
+
+_PATIENCE_S = 15.0
+_HURRY_S = 1.0  # where every thread reads, and others wait
+_LOOK_EVERY_S = 0.25
+
+
+class RequestBody:
+    """Reads a body; what is no HTTP, or ends too early, is the client's mistake."""
+
+    def __init__(self, reader: Any) -> None:  # noqa: ANN401  # gunicorn has no types
+        """Read through ``reader``, gunicorn's own."""
+        self._reader = reader
+        self.is_answered = False
+
+    def read(self, size: int) -> bytes:
+        """Return up to ``size`` bytes; none at the end.
+
+        Raises:
+            InvalidInputError: The body is cut off, or is not encoded as it says.
+        """
+        try:
+            data: bytes = self._reader.read(size)
+        except (ParseException, NoMoreData) as exc:
+            if self.is_answered:
+                raise  # gunicorn reads what nobody wanted, and knows what to do
+            expected = "expected as much as the headers say, encoded as they say"
+            raise InvalidInputError("body", expected) from exc
+        return data
+
+    def is_whole(self) -> bool:
+        """Return whether all of it has come, where that can be told."""
+        return getattr(self._reader, "length", None) == 0
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
+    """A threaded worker that bounds how long a request may take to come."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  # as gunicorn has them
+        """Read nothing yet."""
+        super().__init__(*args, **kwargs)
+        self._reading: dict[Any, tuple[float, RequestBody | None]] = {}
+        self._look_at_s = 0.0
+
+    def handle(self, conn: Any) -> Any:  # noqa: ANN401  # as gunicorn has it
+        """Read a request and answer it, in a thread of the pool."""
+        self._reading[conn] = (time.monotonic(), None)
+        try:
+            return super().handle(conn)
+        finally:
+            self._reading.pop(conn, None)
+
+    def handle_request(self, req: Any, conn: Any) -> Any:  # noqa: ANN401  # as gunicorn has it
+        """Answer a request whose headers have come."""
+        body = req.body.reader = RequestBody(req.body.reader)
+        if body.is_whole():
+            self._reading.pop(conn, None)
+        else:
+            began_s, _ = self._reading.get(conn, (time.monotonic(), None))
+            self._reading[conn] = (began_s, body)
+        try:
+            return super().handle_request(req, conn)
+        finally:
+            body.is_answered = True
+
+    def murder_pending(self) -> None:
+        """Close what sends nothing, and cut off what comes too slowly; called all the time."""
+        super().murder_pending()
+        now_s = time.monotonic()
+        if now_s < self._look_at_s:
+            return
+        self._look_at_s = now_s + _LOOK_EVERY_S
+        slow = [
+            (conn, began_s)
+            for conn, (began_s, body) in list(self._reading.items())
+            if body is None or not body.is_whole()
+        ]
+        patience_s = _HURRY_S if len(slow) >= self.cfg.threads else _PATIENCE_S
+        for conn, began_s in slow:
+            if now_s - began_s > patience_s:
+                with suppress(OSError):  # it has gone by itself
+                    conn.sock.shutdown(socket.SHUT_RD)
