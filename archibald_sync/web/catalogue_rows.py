@@ -18,13 +18,18 @@ if TYPE_CHECKING:
     Row = Mapping[str, Any]
 
 
+# For pages and places in lists alone.
+_UNTOLD = ("rowId", "missingRuns")
+
+
 def row_writer(resource: Resource) -> Callable[[Row], dict[str, Any]]:
     """Return what makes of a row the record that `record_schema` describes."""
     booleans = tuple(one.name for one in resource.fields if one.type is FieldType.BOOLEAN)
 
     def shown(row: Row) -> dict[str, Any]:
         record = dict(row)
-        record.pop("rowId", None)
+        for name in _UNTOLD:
+            record.pop(name, None)
         for name in booleans:
             value = record[name]
             record[name] = None if value is None else bool(value)
