@@ -1,0 +1,167 @@
+"""Writes one plan and its change log in the open transaction.
+
+All statements are built from the resource's declaration; values are parameters.
+"""
+
+# ruff: noqa: S608  # identifiers come from declarations and are checked by `quoted`
+
+from __future__ import annotations
+
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
+
+from archibald_sync.storage.catalogue_schema import quoted
+from archibald_sync.storage.rollback import mark_statement
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from archibald_sync.domain.delta import Plan
+    from archibald_sync.domain.ports import Control
+    from archibald_sync.domain.resources import Resource
+
+# So few that their values stay in the processor's cache.
+_ROWS_BETWEEN_CHECKPOINTS = 200
+
+
+class PlanWriter:
+    """Writes one plan in the open transaction."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        resource: Resource,
+        session_id: str,
+        epoch: int,
+        now: int,
+    ) -> None:
+        """Prepare to sign what is written with session, epoch and time."""
+        self._resource = resource
+        self._connection = connection
+        self._session_id = session_id
+        self._epoch = epoch
+        self._now = now
+
+    def write(self, plan: Plan, control: Control) -> None:
+        """Write all of it.
+
+        Raises:
+            RunStopped: ``control`` ended the run; the caller rolls back.
+        """
+        sql = _statements(self._resource, plan.fields)
+        # Before anything that changes them: how these rows stood, for a rollback.
+        self._connection.executemany(sql["mark"], self._marks(plan, control))
+        for batch in _batches(plan.created, control):
+            self._create(sql, batch, plan)
+        for batch in _batches(plan.updated, control):
+            self._update(sql, batch)
+        refreshed = (
+            (source_hash, content_hash, row_id)
+            for row_id, source_hash, content_hash in _checked(plan.refreshed, control)
+        )
+        self._connection.executemany(sql["refresh"], refreshed)
+        self._write_states(plan, sql, control)
+
+    def _create(self, sql: Mapping[str, str], batch: Sequence[Any], plan: Plan) -> None:
+        now, connection = self._now, self._connection
+        (last,) = connection.execute(sql["last"]).fetchone()
+        rows = [
+            (*values, source_hash, content_hash, now, now)
+            for source_hash, content_hash, values in batch
+        ]
+        connection.executemany(sql["create"], rows)
+        if plan.renames:
+            connection.executemany(sql["log"], self._renamed_log(batch, plan))
+            return
+        # Numbers only grow: what was just written comes after what was last.
+        connection.execute(sql["log_created"], (self._session_id, now, self._epoch, last))
+
+    def _update(self, sql: Mapping[str, str], batch: Sequence[Any]) -> None:
+        session_id, now, epoch = self._session_id, self._now, self._epoch
+        rows = [
+            (*values[1:], source_hash, content_hash, now, row_id)
+            for row_id, source_hash, content_hash, values, _ in batch
+        ]
+        self._connection.executemany(sql["update"], rows)
+        log = [
+            (values[0], session_id, "updated", field, old, new, now, epoch)
+            for _, _, _, values, changes in batch
+            for field, old, new in changes
+        ]
+        self._connection.executemany(sql["log"], log)
+
+    def _write_states(self, plan: Plan, sql: Mapping[str, str], control: Control) -> None:
+        now, many = self._now, self._connection.executemany
+        many(sql["reappear"], ((row,) for row in _checked(plan.reappeared, control)))
+        many(sql["restore"], ((now, row) for row in _checked(plan.restored, control)))
+        many(sql["log_row"], self._row_log("restored", plan.restored, control))
+        many(sql["miss"], ((row,) for row in _checked(plan.missing, control)))
+        many(sql["delete"], ((now, now, row) for row in _checked(plan.deleted, control)))
+        many(sql["log_row"], self._row_log("deleted", plan.deleted, control))
+
+    def _marks(self, plan: Plan, control: Control) -> Iterator[tuple[Any, ...]]:
+        name, session_id = self._resource.name, self._session_id
+        for rows in (plan.missing, plan.restored, plan.reappeared):
+            for row in _checked(rows, control):
+                yield name, session_id, row
+
+    def _renamed_log(self, batch: Sequence[Any], plan: Plan) -> Iterator[tuple[Any, ...]]:
+        session_id, now, epoch = self._session_id, self._now, self._epoch
+        renames, key_field = plan.renames, plan.fields[0]
+        for _, _, values in batch:
+            key = values[0]
+            if key in renames:
+                yield key, session_id, "renamed", key_field, renames[key], key, now, epoch
+            else:
+                yield key, session_id, "created", None, None, None, now, epoch
+
+    def _row_log(
+        self, change_type: str, rows: Iterable[int], control: Control
+    ) -> Iterator[tuple[Any, ...]]:
+        for row in _checked(rows, control):
+            yield self._session_id, change_type, self._now, self._epoch, row
+
+
+def _statements(resource: Resource, fields: Sequence[str]) -> dict[str, str]:
+    """Return the statements that write a plan which delivers ``fields``."""
+    table, key = quoted(resource.name), quoted(resource.key.name)
+    changes = quoted(resource.change_table)
+    owned = [*map(quoted, fields), "sourceHash", "contentHash"]
+    marks = ", ".join("?" * len(owned))
+    change = f"({quoted(resource.change_key)}, sessionId, changeType, field, oldValue, "
+    change += "newValue, changedAt, epoch)"
+    return {
+        "create": f"INSERT INTO {table} ({', '.join(owned)}, createdAt, updatedAt) "
+        f"VALUES ({marks}, ?, ?)",
+        "last": f"SELECT COALESCE(MAX(rowId), 0) FROM {table}",
+        # The key stays: it is what the row was found by.
+        "update": f"UPDATE {table} SET {' = ?, '.join(owned[1:])} = ?, updatedAt = ?, "
+        "missingRuns = 0 WHERE rowId = ?",
+        "refresh": f"UPDATE {table} SET sourceHash = ?, contentHash = ? WHERE rowId = ?",
+        "restore": f"UPDATE {table} SET deletedAt = NULL, missingRuns = 0, updatedAt = ? "
+        "WHERE rowId = ?",
+        "mark": mark_statement(resource),
+        "miss": f"UPDATE {table} SET missingRuns = missingRuns + 1 WHERE rowId = ?",
+        "delete": f"UPDATE {table} SET deletedAt = ?, updatedAt = ? WHERE rowId = ?",
+        "reappear": f"UPDATE {table} SET missingRuns = 0 WHERE rowId = ?",
+        "log": f"INSERT INTO {changes} {change} VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "log_created": f"INSERT INTO {changes} {change} "
+        f"SELECT {key}, ?, 'created', NULL, NULL, NULL, ?, ? FROM {table} WHERE rowId > ? "
+        "ORDER BY rowId",
+        "log_row": f"INSERT INTO {changes} {change} "
+        f"SELECT {key}, ?, ?, NULL, NULL, NULL, ?, ? FROM {table} WHERE rowId = ?",
+    }
+
+
+def _checked(items: Iterable[Any], control: Control) -> Iterator[Any]:
+    """Yield ``items`` with a checkpoint every few hundred."""
+    return chain.from_iterable(_batches(items, control))
+
+
+def _batches(items: Iterable[Any], control: Control) -> Iterator[list[Any]]:
+    """Yield ``items`` by the few hundred, a checkpoint before each batch."""
+    iterator = iter(items)
+    while batch := list(islice(iterator, _ROWS_BETWEEN_CHECKPOINTS)):
+        control.checkpoint()
+        yield batch
