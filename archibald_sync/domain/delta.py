@@ -78,8 +78,9 @@ class Plan:
     """What an extract would change, ready to be judged and written.
 
     Spools hold, for each record: ``created`` (source hash, content hash, values);
-    ``updated`` (row id, source hash, content hash, values, changes); ``refreshed``
-    (row id, source hash, content hash) whose content is the same; ``rejected`` (row of
+    ``updated`` (row id, content hash as it was compared, source hash, content hash, key,
+    changes: field, old and new value); ``refreshed`` (row id, content hash as it was
+    compared, source hash, content hash) whose content is the same; ``rejected`` (row of
     the extract, field, value, reason). ``restored`` and
     ``missing`` rows are row numbers; ``deleted`` is the part of the missing that has
     now been missing often enough; ``reappeared`` are active rows missed before.
@@ -236,7 +237,8 @@ class DeltaPlanner:
                 unknown.append((index, delivered))
             else:
                 states[row_id] = _SEEN
-                self._refreshed.append((row_id, page.fingerprints[index], content_hash))
+                source_hash = page.fingerprints[index]
+                self._refreshed.append((row_id, content_hash, source_hash, content_hash))
         settled = len(misses) - len(unknown)
         self._tally.unchanged += settled
         self._tally.same_content += settled
@@ -290,15 +292,16 @@ class DeltaPlanner:
             self._coverage.add(content)
             self._created.append((source_hash, content_hash, values))
             return
+        known = record.row_id, record.content_hash
         changes = [] if record.content_hash == content_hash else self._changes(record, values)
         if changes:
             self._coverage.change(changes)
             self._tally.restored_changed += record.row_id in self._snapshot.deleted
-            self._updated.append((record.row_id, source_hash, content_hash, values, changes))
+            self._updated.append((*known, source_hash, content_hash, values[0], changes))
             return
         self._tally.unchanged += 1
         self._tally.same_content += record.content_hash == content_hash
-        self._refreshed.append((record.row_id, source_hash, content_hash))
+        self._refreshed.append((*known, source_hash, content_hash))
 
     def _changes(self, record: ExistingRecord, values: tuple[Value, ...]) -> list[Any]:
         names, old = self._fields, record.values

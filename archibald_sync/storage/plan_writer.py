@@ -7,10 +7,13 @@ All statements are built from the resource's declaration; values are parameters.
 
 from __future__ import annotations
 
+from collections import defaultdict
+from contextlib import nullcontext
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
-from archibald_sync.storage.catalogue_schema import quoted
+from archibald_sync.storage.catalogue_schema import quoted, unwatched
+from archibald_sync.storage.change_log import ChangeLog
 from archibald_sync.storage.rollback import mark_statement
 
 if TYPE_CHECKING:
@@ -18,11 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from archibald_sync.domain.delta import Plan
-    from archibald_sync.domain.ports import Control
+    from archibald_sync.domain.ports import Control, Spool
     from archibald_sync.domain.resources import Resource
+    from archibald_sync.storage.change_log import Change
 
 # So few that their values stay in the processor's cache.
 _ROWS_BETWEEN_CHECKPOINTS = 200
+# From so many on, the trigger that notices edits by others costs more than to leave it out.
+_UPDATES_UNWATCHED = 5_000
 
 
 class PlanWriter:
@@ -42,6 +48,7 @@ class PlanWriter:
         self._session_id = session_id
         self._epoch = epoch
         self._now = now
+        self._log = ChangeLog(connection, resource, session_id, epoch, now)
 
     def write(self, plan: Plan, control: Control) -> None:
         """Write all of it.
@@ -54,11 +61,10 @@ class PlanWriter:
         self._connection.executemany(sql["mark"], self._marks(plan, control))
         for batch in _batches(plan.created, control):
             self._create(sql, batch, plan)
-        for batch in _batches(plan.updated, control):
-            self._update(sql, batch)
+        self._write_updates(plan.updated, control)
         refreshed = (
-            (source_hash, content_hash, row_id)
-            for row_id, source_hash, content_hash in _checked(plan.refreshed, control)
+            (source_hash, content_hash, row_id, known_hash)
+            for row_id, known_hash, source_hash, content_hash in _checked(plan.refreshed, control)
         )
         self._connection.executemany(sql["refresh"], refreshed)
         self._write_states(plan, sql, control)
@@ -72,24 +78,31 @@ class PlanWriter:
         ]
         connection.executemany(sql["create"], rows)
         if plan.renames:
-            connection.executemany(sql["log"], self._renamed_log(batch, plan))
+            self._log.extend(self._renamed_log(batch, plan))
+            self._log.flush()
             return
         # Numbers only grow: what was just written comes after what was last.
         connection.execute(sql["log_created"], (self._session_id, now, self._epoch, last))
 
-    def _update(self, sql: Mapping[str, str], batch: Sequence[Any]) -> None:
-        session_id, now, epoch = self._session_id, self._now, self._epoch
-        rows = [
-            (*values[1:], source_hash, content_hash, now, row_id)
-            for row_id, source_hash, content_hash, values, _ in batch
-        ]
-        self._connection.executemany(sql["update"], rows)
-        log = [
-            (values[0], session_id, "updated", field, old, new, now, epoch)
-            for _, _, _, values, changes in batch
-            for field, old, new in changes
-        ]
-        self._connection.executemany(sql["log"], log)
+    def _write_updates(self, updated: Spool, control: Control) -> None:
+        is_large = len(updated) >= _UPDATES_UNWATCHED
+        with unwatched(self._connection, self._resource) if is_large else nullcontext():
+            for batch in _batches(updated, control):
+                self._update(batch)
+        self._log.flush()
+
+    def _update(self, batch: Sequence[Any]) -> None:
+        """Write the fields that changed, together with those that changed the same fields."""
+        log, rows_by_fields, now = [], defaultdict(list), self._now
+        for row_id, known_hash, source_hash, content_hash, key, changes in batch:
+            fields, _, values = zip(*changes, strict=True)
+            rows_by_fields[fields].append(
+                (*values, known_hash, source_hash, known_hash, content_hash, now, row_id)
+            )
+            log += [(key, "updated", *change) for change in changes]
+        for fields, rows in rows_by_fields.items():
+            self._connection.executemany(_update_statement(self._resource, fields), rows)
+        self._log.extend(log)
 
     def _write_states(self, plan: Plan, sql: Mapping[str, str], control: Control) -> None:
         now, many = self._now, self._connection.executemany
@@ -106,15 +119,13 @@ class PlanWriter:
             for row in _checked(rows, control):
                 yield name, session_id, row
 
-    def _renamed_log(self, batch: Sequence[Any], plan: Plan) -> Iterator[tuple[Any, ...]]:
-        session_id, now, epoch = self._session_id, self._now, self._epoch
+    def _renamed_log(self, batch: Sequence[Any], plan: Plan) -> Iterator[Change]:
         renames, key_field = plan.renames, plan.fields[0]
-        for _, _, values in batch:
-            key = values[0]
+        for _, _, (key, *_) in batch:
             if key in renames:
-                yield key, session_id, "renamed", key_field, renames[key], key, now, epoch
+                yield key, "renamed", key_field, renames[key], key
             else:
-                yield key, session_id, "created", None, None, None, now, epoch
+                yield key, "created", None, None, None
 
     def _row_log(
         self, change_type: str, rows: Iterable[int], control: Control
@@ -135,23 +146,35 @@ def _statements(resource: Resource, fields: Sequence[str]) -> dict[str, str]:
         "create": f"INSERT INTO {table} ({', '.join(owned)}, createdAt, updatedAt) "
         f"VALUES ({marks}, ?, ?)",
         "last": f"SELECT COALESCE(MAX(rowId), 0) FROM {table}",
-        # The key stays: it is what the row was found by.
-        "update": f"UPDATE {table} SET {' = ?, '.join(owned[1:])} = ?, updatedAt = ?, "
-        "missingRuns = 0 WHERE rowId = ?",
-        "refresh": f"UPDATE {table} SET sourceHash = ?, contentHash = ? WHERE rowId = ?",
+        "refresh": f"UPDATE {table} SET sourceHash = ?, contentHash = ? WHERE rowId = ? "
+        "AND contentHash IS ?",
         "restore": f"UPDATE {table} SET deletedAt = NULL, missingRuns = 0, updatedAt = ? "
         "WHERE rowId = ?",
         "mark": mark_statement(resource),
         "miss": f"UPDATE {table} SET missingRuns = missingRuns + 1 WHERE rowId = ?",
         "delete": f"UPDATE {table} SET deletedAt = ?, updatedAt = ? WHERE rowId = ?",
         "reappear": f"UPDATE {table} SET missingRuns = 0 WHERE rowId = ?",
-        "log": f"INSERT INTO {changes} {change} VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         "log_created": f"INSERT INTO {changes} {change} "
         f"SELECT {key}, ?, 'created', NULL, NULL, NULL, ?, ? FROM {table} WHERE rowId > ? "
         "ORDER BY rowId",
         "log_row": f"INSERT INTO {changes} {change} "
         f"SELECT {key}, ?, ?, NULL, NULL, NULL, ?, ? FROM {table} WHERE rowId = ?",
     }
+
+
+def _update_statement(resource: Resource, fields: Iterable[str]) -> str:
+    """Return what writes ``fields`` of a row, and the fingerprints of the record.
+
+    A row that somebody has edited since it was compared gets no fingerprints: the next
+    run compares it anew.
+    """
+    values = "".join(f"{quoted(name)} = ?, " for name in fields)
+    return (
+        f"UPDATE {quoted(resource.name)} SET {values}"
+        "sourceHash = CASE WHEN contentHash IS ? THEN ? END, "
+        "contentHash = CASE WHEN contentHash IS ? THEN ? END, "
+        "updatedAt = ?, missingRuns = 0 WHERE rowId = ?"
+    )
 
 
 def _checked(items: Iterable[Any], control: Control) -> Iterator[Any]:

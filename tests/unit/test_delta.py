@@ -14,7 +14,7 @@ from archibald_sync.domain.delta import (
     ExistingRecord,
 )
 from archibald_sync.domain.models import FieldChange, Page
-from archibald_sync.domain.normalise import Notation
+from archibald_sync.domain.normalise import Notation, comparable
 from archibald_sync.domain.resources import PRODUCTS
 from archibald_sync.domain.samples import sample_changes
 from archibald_sync.errors import SourceFormatError
@@ -164,9 +164,10 @@ def test_changed_fields_are_named() -> None:
     """An update says which fields changed, from what to what."""
     plan = planned(catalogue(A, B), ("A1", "file", 2), B)
 
-    ((row_id, _, _, values, changes),) = plan.updated
-    assert (row_id, values) == (1, ("A1", "file", "2"))
-    assert changes == [("minQty", "1", "2")]
+    ((row_id, known_hash, _, content_hash, key, changes),) = plan.updated
+    assert (row_id, key, changes) == (1, "A1", [("minQty", "1", "2")])
+    assert known_hash == digest(comparable(("A1", "file", "1")))
+    assert content_hash == digest(comparable(("A1", "file", "2")))
     assert sample_changes(plan) == {
         "created": [],
         "updated": [{"id": "A1", "changes": [FieldChange("minQty", "1", "2")]}],
