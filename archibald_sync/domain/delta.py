@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from archibald_sync.domain.contents import KnownContents
 from archibald_sync.domain.coverage import CoverageTally
 from archibald_sync.domain.models import Page, PlanCounts
-from archibald_sync.domain.normalise import Normaliser, ValueRejectedError, comparable, is_same
+from archibald_sync.domain.normalise import Normaliser, ValueRejectedError, is_same
 from archibald_sync.errors import SourceFormatError
 
 if TYPE_CHECKING:
@@ -248,19 +248,19 @@ class DeltaPlanner:
         """Sort records of a page by what became of them."""
         candidates = dict(self._candidates(records))
         existing = self._find(list(candidates), self._fields)
-        for key, (index, delivered) in candidates.items():
-            record = existing.get(key)
-            if record is not None and self._states[record.row_id]:
+        for key, known in existing.items():
+            if self._states[known.row_id]:
                 self._count_duplicate(key)
-                continue
-            try:
-                values = self._normaliser.values(delivered)
-            except ValueRejectedError as exc:
-                self._count_rejected(index, exc)
+                del candidates[key]
+        read = self._normaliser.records([delivered for _, delivered in candidates.values()])
+        for (key, (index, _)), found in zip(candidates.items(), read, strict=True):
+            record = existing.get(key)
+            if isinstance(found, ValueRejectedError):
+                self._count_rejected(index, found)
                 self._mark(record, _REJECTED)
                 continue
             self._mark(record, _SEEN)
-            self._sort(record, page.fingerprints[index], values)
+            self._sort(record, page.fingerprints[index], *found)
 
     def _mark(self, record: ExistingRecord | None, state: int) -> None:
         if record is not None:
@@ -283,9 +283,12 @@ class DeltaPlanner:
                 yield key, (index, delivered if delivered[0] == key else (key, *delivered[1:]))
 
     def _sort(
-        self, record: ExistingRecord | None, source_hash: bytes, values: tuple[Value, ...]
+        self,
+        record: ExistingRecord | None,
+        source_hash: bytes,
+        values: tuple[Value, ...],
+        content: bytes,
     ) -> None:
-        content = comparable(values)
         content_hash = self._digest(content)
         if record is None:
             self._new_keys.add(str(values[0]))

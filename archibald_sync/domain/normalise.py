@@ -11,14 +11,17 @@ import re
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from archibald_sync.domain.resources import Field, FieldType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     _Reader = Callable[[object, "Notation"], "Value"]
+    # A record's values, and what `comparable` makes of them.
+    Read = tuple[tuple["Value", ...], bytes]
+    ReadOrReason: TypeAlias = "Read | ValueRejectedError"
 
 Value = str | int | None
 
@@ -251,6 +254,13 @@ class Normaliser:
         except (TypeError, ValueError):
             return self._values_one_by_one(delivered)
 
+    def records(self, delivered: Sequence[Sequence[object]]) -> Sequence[ReadOrReason]:
+        """Return the values of each record and what `comparable` makes of them, or the reason."""
+        try:
+            return self._column_by_column(delivered) if delivered else []
+        except (TypeError, ValueError):
+            return [self._record_or_reason(one) for one in delivered]
+
     def content(self, delivered: Sequence[object]) -> bytes | None:
         """Return what to look for among the contents of known records, at little cost.
 
@@ -275,6 +285,26 @@ class Normaliser:
         # A key with spaces may look, folded, like that of another record.
         return content if is_clear and " " not in str(row[0]) else None
 
+    def _column_by_column(self, delivered: Sequence[Sequence[object]]) -> list[Read]:
+        """Read as `values` and `comparable` do, many values a step; fail where one is odd."""
+        columns: list[Sequence[Any]] = list(zip(*delivered, strict=True))
+        contents = columns.copy()
+        for column in self._texts:
+            contents[column] = _folded(columns[column])
+        for (column, known), (_, written) in zip(self._typed, self._written, strict=True):
+            texts, columns[column] = columns[column], list(map(known.__getitem__, columns[column]))
+            contents[column] = columns[column]
+            if written is not known:
+                contents[column] = list(map(written.__getitem__, texts))
+        return list(zip(zip(*columns, strict=True), _joined(contents), strict=True))
+
+    def _record_or_reason(self, delivered: Sequence[object]) -> ReadOrReason:
+        try:
+            values = self.values(delivered)
+        except ValueRejectedError as exc:
+            return exc
+        return values, comparable(values)
+
     def _values_at_once(self, delivered: Sequence[object]) -> tuple[Value, ...]:
         """Read texts together, since nothing changes those that fit; remember the others."""
         row: list[Any] = list(delivered)
@@ -297,6 +327,34 @@ def _read(reader: _Reader, name: str, value: object, notation: Notation) -> Valu
         return reader(value, notation)
     except ValueError as exc:
         raise ValueRejectedError(name, value, str(exc)) from None
+
+
+def _folded(texts: Sequence[Any]) -> Sequence[str | None]:
+    """Return the texts of a column as they are compared; fail where one cannot be kept."""
+    delivered = texts
+    try:
+        together = " ".join(delivered)
+    except TypeError:
+        delivered = [text for text in texts if text is not None]
+        together = " ".join(delivered)
+    is_printable = together.isprintable()
+    if not is_printable and _is_unwritable(together):
+        raise ValueError("expected text")
+    # No space but " " is printable; an outer one, or two, make two of them here.
+    has_spaces = together.count(" ") >= len(delivered)
+    if is_printable and not (has_spaces and "  " in f" {together} "):
+        return texts
+    return [None if text is None else fold(text) for text in texts]
+
+
+def _joined(columns: Sequence[Sequence[Any]]) -> Iterator[bytes]:
+    """Return each row of ``columns`` as `comparable` joins it."""
+    try:
+        rows = list(map(_BETWEEN.join, zip(*columns, strict=True)))
+    except TypeError:
+        filled = [[_NOTHING if v is None else v for v in column] for column in columns]
+        rows = list(map(_BETWEEN.join, zip(*filled, strict=True)))
+    return map(str.encode, rows)
 
 
 def comparable(values: Sequence[Value]) -> bytes:
@@ -329,11 +387,13 @@ def empty_columns(content: bytes) -> list[int]:
 
 def is_empty(value: Value) -> bool:
     """Return whether a value counts as none: None, or text without a sign in it."""
-    return value is None or (isinstance(value, str) and not value.strip())
+    return not value.strip() if isinstance(value, str) else value is None
 
 
 def is_same(one: Value, other: Value) -> bool:
     """Return whether two values of a field count as the same content."""
-    if isinstance(one, str) and isinstance(other, str):
-        return one == other or fold(one) == fold(other)
-    return one == other
+    if one == other or not isinstance(one, str) or not isinstance(other, str):
+        return one == other
+    both = one + other
+    # Where there is no space but " ", and none of these, each is folded already.
+    return (" " in both or not both.isprintable()) and fold(one) == fold(other)

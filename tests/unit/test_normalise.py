@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archibald_sync.domain.normalise import (
@@ -195,6 +195,36 @@ def test_content_of_regular_rows_is_what_they_compare_as(delivered: tuple[object
 def test_rows_that_need_a_closer_look_have_no_content(delivered: tuple[object, ...]) -> None:
     """Keys with spaces, text that is refused and misfits are never found by content."""
     assert Normaliser(MIXED).content(delivered) is None
+
+
+REGULAR = st.tuples(
+    st.from_regex(r"[A-Z0-9 ]{1,6}", fullmatch=True),
+    st.none() | st.text(st.sampled_from("ab \t\x1f\u00a0\u3000\u200eè"), max_size=6),
+    st.sampled_from([None, "", "1.50", " 2", "3", 4, 5.5]),
+    st.sampled_from([None, "", "true", "No", 0, True]),
+)
+
+
+@settings(deadline=None)
+@given(st.lists(REGULAR, max_size=8) | st.lists(DELIVERED, max_size=4))
+def test_many_records_read_at_once_are_read_alike(rows: list[tuple[object, ...]]) -> None:
+    """Values, contents and reasons are those that each record has by itself."""
+    normaliser = Normaliser(MIXED)
+    expected: list[object] = []
+    for row in rows:
+        try:
+            values = normaliser.values(row)
+        except ValueRejectedError as exc:
+            expected.append((exc.field, exc.value, exc.reason))
+        else:
+            expected.append((values, comparable(values)))
+
+    found = [
+        (one.field, one.value, one.reason) if isinstance(one, ValueRejectedError) else one
+        for one in Normaliser(MIXED).records(rows)
+    ]
+
+    assert repr(found) == repr(expected), "alike in their types as well"
 
 
 def test_what_was_read_before_does_not_change_what_is_read() -> None:
