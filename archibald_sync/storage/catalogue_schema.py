@@ -189,8 +189,9 @@ def _on_foreign_edit(resource: Resource) -> str:
     """Forget the fingerprints of a row that somebody else edits, and what was counted.
 
     The next run then reads everything, compares the row field by field, puts it right
-    and counts anew. In place of the content hash comes what no other edit leaves: so a
-    run that has compared the row tells whether it was edited since.
+    and counts anew. In place of the content hash comes what no other edit leaves, and is
+    too short for a hash: so a run that has compared the row tells whether it was edited
+    since.
     """
     table = quoted(resource.name)
     watched = _comma(field.name for field in resource.fields)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from contextlib import nullcontext
+from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from archibald_sync.storage.catalogue_schema import quoted, unwatched
 from archibald_sync.storage.change_log import ChangeLog
+from archibald_sync.storage.many_rows import values_of, write_rows
 from archibald_sync.storage.rollback import mark_statement
 
 if TYPE_CHECKING:
@@ -93,15 +95,15 @@ class PlanWriter:
 
     def _update(self, batch: Sequence[Any]) -> None:
         """Write the fields that changed, together with those that changed the same fields."""
-        log, rows_by_fields, now = [], defaultdict(list), self._now
+        log, rows_by_fields = [], defaultdict(list)
         for row_id, known_hash, source_hash, content_hash, key, changes in batch:
             fields, _, values = zip(*changes, strict=True)
-            rows_by_fields[fields].append(
-                (*values, known_hash, source_hash, known_hash, content_hash, now, row_id)
-            )
+            row = (row_id, known_hash, source_hash, content_hash, *values)
+            rows_by_fields[fields].append(row)
             log += [(key, "updated", *change) for change in changes]
         for fields, rows in rows_by_fields.items():
-            self._connection.executemany(_update_statement(self._resource, fields), rows)
+            statement = partial(_update_statement, self._resource, fields)
+            write_rows(self._connection, statement, (self._now,), rows)
         self._log.extend(log)
 
     def _write_states(self, plan: Plan, sql: Mapping[str, str], control: Control) -> None:
@@ -162,18 +164,20 @@ def _statements(resource: Resource, fields: Sequence[str]) -> dict[str, str]:
     }
 
 
-def _update_statement(resource: Resource, fields: Iterable[str]) -> str:
-    """Return what writes ``fields`` of a row, and the fingerprints of the record.
+def _update_statement(resource: Resource, fields: Sequence[str], rows: int) -> str:
+    """Return what writes ``fields`` of so many rows, and the fingerprints of the records.
 
-    A row that somebody has edited since it was compared gets no fingerprints: the next
-    run compares it anew.
+    Its parameters are the time; then, of each row: number, content hash as it was
+    compared, source hash, content hash, and the values of ``fields``. A row that somebody
+    has edited since it was compared gets no fingerprints: the next run compares it anew.
     """
-    values = "".join(f"{quoted(name)} = ?, " for name in fields)
+    values = "".join(f"{quoted(name)} = column{at}, " for at, name in enumerate(fields, 5))
     return (
         f"UPDATE {quoted(resource.name)} SET {values}"
-        "sourceHash = CASE WHEN contentHash IS ? THEN ? END, "
-        "contentHash = CASE WHEN contentHash IS ? THEN ? END, "
-        "updatedAt = ?, missingRuns = 0 WHERE rowId = ?"
+        "sourceHash = CASE WHEN contentHash IS column2 THEN column3 END, "
+        "contentHash = CASE WHEN contentHash IS column2 THEN column4 END, "
+        f"updatedAt = ?, missingRuns = 0 FROM {values_of(4 + len(fields), rows)} "
+        "WHERE rowId = column1"
     )
 
 

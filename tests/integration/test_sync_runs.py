@@ -390,6 +390,33 @@ def test_edit_while_a_run_works_is_put_right_by_the_next(
     assert world.sessions()[-1]["itemsUpdated"] == 1
 
 
+def test_records_that_change_in_different_fields_are_written_together(
+    world: World, source: FakeSource
+) -> None:
+    """More than a statement takes of one kind and fewer of another: each gets its own values."""
+    source.records = catalogue_of(400)
+    world.run()
+    changed = [
+        record(n, name=f"N{n}", **({"minQty": n + 1} if n % 3 == 0 else {})) for n in range(1, 191)
+    ]
+    source.records = changed + catalogue_of(400)[190:]
+
+    world.run()
+
+    wanted = {str(one["id"]): one for one in source.records}
+    found = world.products()
+    assert {key: (row["name"], row["minQty"]) for key, row in found.items()} == {
+        key: (row["name"], str(row["minQty"])) for key, row in wanted.items()
+    }
+    logged = [change for change in world.changes() if change[1] == "updated"]
+    assert sorted(logged) == sorted(
+        (one["id"], "updated", field, old, str(one[field]))
+        for n, one in enumerate(changed, 1)
+        for field, old in (("name", f"H{n}.104.023"), ("minQty", "1"))
+        if str(one[field]) != old
+    )
+
+
 def test_fields_that_did_not_change_are_not_written(world: World, source: FakeSource) -> None:
     """What an update writes stands in the change log: other fields keep even their spelling."""
     source.records = [record(1, name="a  b"), *catalogue_of(120)[1:]]
