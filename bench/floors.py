@@ -17,6 +17,7 @@ from measure import Measured, stopwatch
 from payload import COLUMNS, Payload
 
 from archibald_sync.clock import SystemClock
+from archibald_sync.domain.columns import ColumnReader
 from archibald_sync.domain.normalise import Normaliser
 from archibald_sync.domain.resources import PRODUCTS
 from archibald_sync.storage.catalogue import SqliteCatalogue
@@ -48,12 +49,12 @@ def decode(payload: str) -> Measured:
 
 def read(payload: str) -> Measured:
     """Read decoded records by the types of their fields; join and hash their contents."""
-    total, normaliser, digest = Measured(), Normaliser(_FIELDS), xxhash.xxh3_128_digest
+    total, reader, digest = Measured(), _reader(), xxhash.xxh3_128_digest
     for page in _decoded(payload):
         measured = Measured()
         with stopwatch(measured):
             for start in range(0, len(page), _AT_ONCE):
-                for _, content in _fitting(normaliser, page[start : start + _AT_ONCE]):
+                for _, content in _fitting(reader, page[start : start + _AT_ONCE]):
                     digest(content)
         total.seconds += measured.seconds
         total.cpu_seconds += measured.cpu_seconds
@@ -133,13 +134,17 @@ def _decoded(payload: str) -> Iterator[list[tuple[object, ...]]]:
         yield [page.decode(index) for index in range(len(page.fingerprints))]
 
 
-def _fitting(normaliser: Normaliser, records: Sequence[tuple[object, ...]]) -> Iterator[Any]:
-    return iter(normaliser.records(records))
+def _reader() -> ColumnReader:
+    return ColumnReader(Normaliser(_FIELDS))
+
+
+def _fitting(reader: ColumnReader, records: Sequence[tuple[object, ...]]) -> Iterator[Any]:
+    return iter(reader.read(records))
 
 
 def _rows(payload: str) -> list[tuple[Any, ...]]:
-    normaliser = Normaliser(_FIELDS)
-    return [values for page in _decoded(payload) for values, _ in _fitting(normaliser, page)]
+    reader = _reader()
+    return [values for page in _decoded(payload) for values, _ in _fitting(reader, page)]
 
 
 @contextmanager

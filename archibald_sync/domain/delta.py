@@ -17,6 +17,7 @@ from itertools import compress
 from operator import ne
 from typing import TYPE_CHECKING, Any
 
+from archibald_sync.domain.columns import ColumnReader
 from archibald_sync.domain.contents import KnownContents
 from archibald_sync.domain.coverage import CoverageTally
 from archibald_sync.domain.models import Page, PlanCounts
@@ -161,8 +162,9 @@ class DeltaPlanner:
         self._digest = digest
         self._snapshot = snapshot
         declared = [resource.fields_by_name[name] for name in source.fields]
-        self._normaliser = Normaliser(declared, source.notation)
-        self._contents = KnownContents(snapshot.row_by_content, self._normaliser, digest)
+        normaliser = Normaliser(declared, source.notation)
+        self._reader = ColumnReader(normaliser)
+        self._contents = KnownContents(snapshot.row_by_content, normaliser, digest)
         self._created, self._updated, self._refreshed = spool(), spool(), spool()
         self._rejected = spool()
         self._states = self._initial_states()
@@ -252,7 +254,7 @@ class DeltaPlanner:
             if self._states[known.row_id]:
                 self._count_duplicate(key)
                 del candidates[key]
-        read = self._normaliser.records([delivered for _, delivered in candidates.values()])
+        read = self._reader.read([delivered for _, delivered in candidates.values()])
         for (key, (index, _)), found in zip(candidates.items(), read, strict=True):
             record = existing.get(key)
             if isinstance(found, ValueRejectedError):

@@ -11,7 +11,7 @@ import re
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from archibald_sync.domain.resources import Field, FieldType
 
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     _Reader = Callable[[object, "Notation"], "Value"]
-    # A record's values, and what `comparable` makes of them.
-    Read = tuple[tuple["Value", ...], bytes]
-    ReadOrReason: TypeAlias = "Read | ValueRejectedError"
 
 Value = str | int | None
 
@@ -70,12 +67,13 @@ def fold(text: str) -> str:
 def _text(value: object, _notation: Notation) -> Value:
     if not isinstance(value, str):
         raise ValueError("expected text")  # noqa: TRY004  # one error for every misfit
-    if _is_unwritable(value):
+    if is_unwritable(value):
         raise ValueError("expected text that can be written as UTF-8 without NUL")
     return value
 
 
-def _is_unwritable(text: str) -> bool:
+def is_unwritable(text: str) -> bool:
+    """Return whether a text cannot be written as UTF-8 without NUL."""
     if "\x00" in text:
         return True
     # No surrogate is printable, and most texts are: few are looked at char by char.
@@ -254,12 +252,19 @@ class Normaliser:
         except (TypeError, ValueError):
             return self._values_one_by_one(delivered)
 
-    def records(self, delivered: Sequence[Sequence[object]]) -> Sequence[ReadOrReason]:
-        """Return the values of each record and what `comparable` makes of them, or the reason."""
-        try:
-            return self._column_by_column(delivered) if delivered else []
-        except (TypeError, ValueError):
-            return [self._record_or_reason(one) for one in delivered]
+    @property
+    def texts(self) -> Sequence[int]:
+        """Return the columns of text: the values that fit are kept as they are."""
+        return self._texts
+
+    @property
+    def typed(self) -> Iterator[tuple[int, Callable[[object], Value], Callable[[object], Value]]]:
+        """Yield the other columns, each with what reads a value and what writes it for contents.
+
+        Both are the same where the values are texts as well.
+        """
+        for (column, known), (_, written) in zip(self._typed, self._written, strict=True):
+            yield column, known.__getitem__, written.__getitem__
 
     def content(self, delivered: Sequence[object]) -> bytes | None:
         """Return what to look for among the contents of known records, at little cost.
@@ -285,30 +290,10 @@ class Normaliser:
         # A key with spaces may look, folded, like that of another record.
         return content if is_clear and " " not in str(row[0]) else None
 
-    def _column_by_column(self, delivered: Sequence[Sequence[object]]) -> list[Read]:
-        """Read as `values` and `comparable` do, many values a step; fail where one is odd."""
-        columns: list[Sequence[Any]] = list(zip(*delivered, strict=True))
-        contents = columns.copy()
-        for column in self._texts:
-            contents[column] = _folded(columns[column])
-        for (column, known), (_, written) in zip(self._typed, self._written, strict=True):
-            texts, columns[column] = columns[column], list(map(known.__getitem__, columns[column]))
-            contents[column] = columns[column]
-            if written is not known:
-                contents[column] = list(map(written.__getitem__, texts))
-        return list(zip(zip(*columns, strict=True), _joined(contents), strict=True))
-
-    def _record_or_reason(self, delivered: Sequence[object]) -> ReadOrReason:
-        try:
-            values = self.values(delivered)
-        except ValueRejectedError as exc:
-            return exc
-        return values, comparable(values)
-
     def _values_at_once(self, delivered: Sequence[object]) -> tuple[Value, ...]:
         """Read texts together, since nothing changes those that fit; remember the others."""
         row: list[Any] = list(delivered)
-        if _is_unwritable("".join([row[column] for column in self._texts])):
+        if is_unwritable("".join([row[column] for column in self._texts])):
             raise ValueError("expected text")
         for column, known in self._typed:
             row[column] = known[row[column]]
@@ -329,32 +314,14 @@ def _read(reader: _Reader, name: str, value: object, notation: Notation) -> Valu
         raise ValueRejectedError(name, value, str(exc)) from None
 
 
-def _folded(texts: Sequence[Any]) -> Sequence[str | None]:
-    """Return the texts of a column as they are compared; fail where one cannot be kept."""
-    delivered = texts
-    try:
-        together = " ".join(delivered)
-    except TypeError:
-        delivered = [text for text in texts if text is not None]
-        together = " ".join(delivered)
-    is_printable = together.isprintable()
-    if not is_printable and _is_unwritable(together):
-        raise ValueError("expected text")
-    # No space but " " is printable; an outer one, or two, make two of them here.
-    has_spaces = together.count(" ") >= len(delivered)
-    if is_printable and not (has_spaces and "  " in f" {together} "):
-        return texts
-    return [None if text is None else fold(text) for text in texts]
-
-
-def _joined(columns: Sequence[Sequence[Any]]) -> Iterator[bytes]:
-    """Return each row of ``columns`` as `comparable` joins it."""
+def joined(columns: Sequence[Sequence[Any]]) -> list[bytes]:
+    """Return each row of ``columns``, texts that are folded or None, as `comparable` does."""
     try:
         rows = list(map(_BETWEEN.join, zip(*columns, strict=True)))
     except TypeError:
         filled = [[_NOTHING if v is None else v for v in column] for column in columns]
         rows = list(map(_BETWEEN.join, zip(*filled, strict=True)))
-    return map(str.encode, rows)
+    return list(map(str.encode, rows))
 
 
 def comparable(values: Sequence[Value]) -> bytes:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from archibald_sync.domain.columns import ColumnReader
 from archibald_sync.domain.normalise import (
     Normaliser,
     Notation,
@@ -221,7 +222,7 @@ def test_many_records_read_at_once_are_read_alike(rows: list[tuple[object, ...]]
 
     found = [
         (one.field, one.value, one.reason) if isinstance(one, ValueRejectedError) else one
-        for one in Normaliser(MIXED).records(rows)
+        for one in ColumnReader(Normaliser(MIXED)).read(rows)
     ]
 
     assert repr(found) == repr(expected), "alike in their types as well"
