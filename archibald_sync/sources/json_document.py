@@ -33,6 +33,8 @@ _object = msgspec.json.Decoder(
 _list = msgspec.json.Decoder(list[msgspec.Raw])
 _record = msgspec.json.Decoder(dict[str, Any])
 _any = msgspec.json.Decoder()
+# Text that is no UTF-8 is one error as a value, and another one as a key.
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _COUNT = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
@@ -59,7 +61,7 @@ class JsonDocument:
             return found
         try:
             return _list.decode(_required(found, msgspec.Raw))
-        except (msgspec.DecodeError, RecursionError) as exc:
+        except _UNREADABLE as exc:
             raise self._fault(exc) from exc
 
     def count(self, path: Path) -> int | None:
@@ -98,7 +100,7 @@ class JsonDocument:
         found = self._find(path)
         try:
             return _any.decode(found) if isinstance(found, msgspec.Raw) else found
-        except (msgspec.DecodeError, RecursionError) as exc:
+        except _UNREADABLE as exc:
             raise self._fault(exc) from exc
 
     def _find(self, path: Path) -> object:
@@ -111,7 +113,7 @@ class JsonDocument:
                 if isinstance(found, msgspec.Raw):
                     found = _object.decode(found) if depth else self._top
                 found = _required(found, dict).get(part)
-        except (msgspec.DecodeError, RecursionError) as exc:
+        except _UNREADABLE as exc:
             raise self._fault(exc) from exc
         return found
 
@@ -150,7 +152,7 @@ class RecordReader:
             return tuple([record.get(column) for column in self._columns])
         try:
             return msgspec.structs.astuple(self._decoder.decode(raw))
-        except (msgspec.DecodeError, RecursionError) as exc:
+        except _UNREADABLE as exc:
             raise _no_record() from exc
 
 
@@ -162,7 +164,7 @@ def decoded(raw: msgspec.Raw) -> dict[str, Any]:
     """
     try:
         return _record.decode(raw)
-    except (msgspec.DecodeError, RecursionError) as exc:
+    except _UNREADABLE as exc:
         raise _no_record() from exc
 
 

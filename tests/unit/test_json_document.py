@@ -65,6 +65,15 @@ def test_another_shape_is_named(value: object, path: tuple[str, ...], code: str)
     assert refusal.value.code == code
 
 
+@pytest.mark.parametrize("body", [b'{"\x80":1,"items":[]}', b'{"x":"\xff","items":[]}'])
+def test_text_that_is_no_utf8_is_an_error_of_the_source(body: bytes) -> None:
+    """Bytes that are no characters are refused by name, as a key and as a value."""
+    with pytest.raises(SourceFormatError) as refusal:
+        JsonDocument(Answer(body, "application/json", None)).records(("items",))
+
+    assert refusal.value.code == "source_json"
+
+
 @pytest.mark.parametrize(
     "columns", [("A", "B"), ("A", 'B"'), ("B\\", "A"), ("A", "A"), ("A", "B\n")]
 )
@@ -91,3 +100,9 @@ def test_what_is_no_record_fails_the_extract(raw: bytes, columns: tuple[str, ...
     """A record that is no JSON object is an error of the source, not a row without values."""
     with pytest.raises(SourceFormatError, match="not a valid JSON object"):
         RecordReader(columns).values(msgspec.Raw(raw))
+
+
+def test_a_column_that_is_no_utf8_fails_the_extract() -> None:
+    """A record is refused as well where only the name of a column is damaged."""
+    with pytest.raises(SourceFormatError, match="not a valid JSON object"):
+        RecordReader(("A", "A")).values(msgspec.Raw(b'{"\x80":1}'))

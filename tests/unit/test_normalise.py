@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 
 import pytest
+from fuzzing import tried
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -107,6 +109,7 @@ def test_misfits_are_refused_with_a_reason(kind: str, notation: Notation, value:
     assert len(refusal.value.value) <= 80
 
 
+@tried(100)
 @given(st.decimals(min_value=-(10**15), max_value=10**15, places=2))
 def test_italian_and_plain_numbers_mean_the_same(number: Decimal) -> None:
     """A number printed the Italian way is kept as the number printed plainly."""
@@ -117,6 +120,7 @@ def test_italian_and_plain_numbers_mean_the_same(number: Decimal) -> None:
     assert read("decimal", signed, ITALIAN) == read("decimal", plain)
 
 
+@tried(100)
 @given(st.floats(allow_nan=False, allow_infinity=False, width=32))
 def test_canonical_numbers_are_stable(number: float) -> None:
     """Reading what is kept gives what is kept, and loses no digit."""
@@ -129,6 +133,47 @@ def test_canonical_numbers_are_stable(number: float) -> None:
     assert Decimal(str(kept)) == Decimal(repr(number))
 
 
+NEARLY_A_VALUE = st.one_of(
+    st.text("0123456789.,-()+eE_ \u00a0\u0660\uff11", max_size=12),
+    st.text("0123456789/-:T. Z", min_size=17, max_size=21),
+    st.datetimes().map(lambda moment: f"{moment:%d/%m/%Y %H:%M:%S}"),
+    st.datetimes().map(lambda moment: moment.isoformat(timespec="seconds")),
+    st.decimals(allow_nan=False, allow_infinity=False).map(str),
+    st.sampled_from(["true", "No", "SÌ", " 1 ", "1e999", "NaN", "inf", "31/02/2024 10:00:00"]),
+    st.text(),
+    st.integers() | st.floats() | st.booleans() | st.none(),
+    st.lists(st.integers(), max_size=1),
+)
+
+
+@tried(400)
+@given(kind=st.sampled_from(FieldType), notation=st.sampled_from(Notation), value=NEARLY_A_VALUE)
+def test_any_value_is_kept_in_its_form_or_refused(
+    kind: FieldType, notation: Notation, value: object
+) -> None:
+    """What is kept is of the field's form, and is kept as it is when it is read again."""
+    try:
+        kept = read(kind, value, notation)
+    except ValueRejectedError as exc:
+        assert exc.reason.startswith("expected")  # noqa: PT017  # either way is right
+        return
+    if kept is None:
+        assert value is None or not str(value).strip()
+        return
+    assert read(kind, kept) == kept
+    if kind is FieldType.TEXT:
+        assert kept == value
+    elif kind is FieldType.DATETIME:
+        assert datetime.fromisoformat(str(kept)).isoformat() == kept
+    elif kind is FieldType.DECIMAL:
+        assert f"{Decimal(str(kept)):f}" == kept
+    else:
+        assert isinstance(kept, int)
+        assert -(2**63) <= kept < 2**63
+        assert kind is FieldType.INTEGER or kept in {0, 1}
+
+
+@tried(100)
 @given(st.lists(st.one_of(st.none(), st.integers(), st.text()), min_size=1, max_size=5))
 def test_comparable_bytes_tell_contents_apart(values: list[Value]) -> None:
     """Folding changes nothing that matters: the bytes of folded values are the same."""
@@ -162,6 +207,7 @@ MIXED = [
 ]
 
 
+@tried(100)
 @given(st.lists(DELIVERED, min_size=2, max_size=6))
 def test_content_finds_equal_records_only(rows: list[tuple[object, ...]]) -> None:
     """What one row is looked for by is what another compares as only if both are the same."""
