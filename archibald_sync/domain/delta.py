@@ -72,7 +72,7 @@ class CatalogueSnapshot:
     missed: Mapping[int, int]
     is_same_mapping: bool
     coverage: Coverage | None = None
-    row_by_content: Callable[[], Mapping[bytes, int]] = dict
+    row_by_content: Callable[[], dict[bytes, int]] = dict
 
 
 @dataclass(frozen=True)
@@ -182,19 +182,18 @@ class DeltaPlanner:
         tally = self._tally
         if page.declared_total is not None:
             tally.declared_total = page.declared_total
-        seen, misses = self._seen, []
+        seen, misses = self._seen, list[int]()
         # Most records of most pages are done with these few steps: keep them few.
         rows = list(map(self._expected.pop, page.fingerprints, repeat(_NO_ROW)))
         if not seen.isdisjoint(rows):
-            misses = [index for index, row_id in enumerate(rows) if row_id in seen]
+            misses = list(compress(range(len(rows)), map(seen.__contains__, rows)))
         seen.update(rows)
         tally.unchanged += len(rows) - len(misses)
+        is_useful = self._contents.are_of_use(len(misses), len(page.fingerprints))
         for start in range(0, len(misses), _COMPARED_AT_ONCE):
             some = misses[start : start + _COMPARED_AT_ONCE]
-            if self._contents.are_of_use(len(misses), len(page.fingerprints)):
-                unknown = self._unknown_contents(page, some)
-            else:
-                unknown = [(index, page.decode(index)) for index in some]
+            records = list(zip(some, map(page.decode, some), strict=True))
+            unknown = self._unknown_contents(page, records) if is_useful else records
             if unknown:
                 self._compare(page, unknown)
         tally.extracted += len(page.fingerprints)
@@ -225,16 +224,18 @@ class DeltaPlanner:
             written=self._coverage.total(),
         )
 
-    def _unknown_contents(self, page: Page, misses: Sequence[int]) -> _Delivered:
-        """Decode the records whose bytes are new; settle those whose content is known."""
+    def _unknown_contents(self, page: Page, records: _Delivered) -> _Delivered:
+        """Settle the records whose content is known; return the others."""
+        rows, hashes = self._contents.look_up([delivered for _, delivered in records])
         seen, unknown = self._seen, []
-        for index, delivered, row_id, content_hash in self._contents.look_up(page, misses):
-            if row_id is None or row_id in seen:
-                unknown.append((index, delivered))
-            else:
-                seen.add(row_id)
-                self._refreshed.append((row_id, page.fingerprints[index], content_hash))
-        settled = len(misses) - len(unknown)
+        if not seen.isdisjoint(rows):
+            unknown = [record for record, row in zip(records, rows, strict=True) if row in seen]
+        if not isinstance(self._refreshed, _NoSpool):
+            for (index, _), row, content_hash in zip(records, rows, hashes, strict=True):
+                if row not in seen:
+                    self._refreshed.append((row, page.fingerprints[index], content_hash))
+        seen.update(rows)
+        settled = len(records) - len(unknown)
         self._tally.unchanged += settled
         self._tally.same_content += settled
         return unknown

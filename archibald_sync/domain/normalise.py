@@ -11,6 +11,7 @@ import re
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from archibald_sync.domain.resources import Field, FieldType
@@ -93,8 +94,6 @@ def _integer(value: object, notation: Notation) -> Value:
 
 
 def _decimal(value: object, notation: Notation) -> Value:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError("expected a number")  # noqa: TRY004
     if isinstance(value, str):
         if notation is Notation.PLAIN and _SHORTEST_NUMBER.fullmatch(value):
             return value
@@ -105,6 +104,8 @@ def _decimal(value: object, notation: Notation) -> Value:
         if (parts := _PLAIN_NUMBER.fullmatch(plain)) is None:
             raise ValueError(f"expected a number in {notation} notation")
         return _shortest(parts)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("expected a number")  # noqa: TRY004
     return _canonical(repr(value))
 
 
@@ -174,6 +175,15 @@ def _datetime(value: object, notation: Notation) -> Value:
     return iso
 
 
+def _sought_moment(value: Any) -> str | None:  # noqa: ANN401  # as delivered
+    """Return a plain date and time as it would be kept; what is found so among kept ones is one.
+
+    Raises:
+        AttributeError: It is no text.
+    """
+    return None if value is None or value == "" else value.replace(" ", "T")
+
+
 _READERS: dict[FieldType, _Reader] = {
     FieldType.TEXT: _text,
     FieldType.INTEGER: _integer,
@@ -229,6 +239,7 @@ class Normaliser:
         self._texts: list[int] = []
         self._typed: list[tuple[int, _Remembered]] = []
         self._written: list[tuple[int, _Remembered]] = []
+        self._moments: list[int] = []
         for column, field in enumerate(fields):
             if field.type is FieldType.TEXT:
                 self._texts.append(column)
@@ -239,6 +250,8 @@ class Normaliser:
             is_number = field.type in {FieldType.INTEGER, FieldType.BOOLEAN}
             written = _Remembered(_written(read), notation) if is_number else known
             self._written.append((column, written))
+            if field.type is FieldType.DATETIME and notation is Notation.PLAIN:
+                self._moments.append(column)
 
     def values(self, delivered: Sequence[object]) -> tuple[Value, ...]:
         """Return ``delivered`` as values to keep, None where nothing was delivered.
@@ -251,29 +264,45 @@ class Normaliser:
         except (TypeError, ValueError):
             return self._values_one_by_one(delivered)
 
-    def content(self, delivered: Sequence[object]) -> bytes | None:
+    def contents(self, delivered: Sequence[Sequence[object]]) -> list[bytes]:
         """Return what to look for among the contents of known records, at little cost.
 
         If it equals what `comparable` made of a record, both are the same record and the
-        same content. The reverse does not hold: None, or bytes that are found nowhere,
-        mean that the values need a closer look.
+        same content. The reverse does not hold: where it is empty, or found nowhere, the
+        values need a closer look.
+
+        Args:
+            delivered: The values of some records, together since that costs much less.
         """
-        row: list[Any] = list(delivered)
-        gaps = 0
         try:
-            for column, known in self._written:
-                row[column] = known[row[column]]
-            try:
-                text = _BETWEEN.join(row)  # fails on what is no text
-            except TypeError:
-                gaps = row.count(None)
-                text = _BETWEEN.join([_NOTHING if value is None else value for value in row])
-            content = text.encode()
-        except (TypeError, ValueError):
-            return None
-        is_clear = text.count(_NOTHING) == gaps if gaps else _NOTHING not in text
+            return self._contents_at_once(delivered)
+        except (AttributeError, TypeError, ValueError):
+            half = len(delivered) // 2
+            if not half:
+                return [b""] * len(delivered)
+            return self.contents(delivered[:half]) + self.contents(delivered[half:])
+
+    def _contents_at_once(self, delivered: Sequence[Sequence[object]]) -> list[bytes]:
+        columns: list[Sequence[Any]] = list(zip(*delivered, strict=True))
         # A key with spaces may look, folded, like that of another record.
-        return content if is_clear and " " not in str(row[0]) else None
+        if " " in "".join(columns[0]):
+            raise ValueError("expected a key without spaces")
+        for column, known in self._written:
+            if column in self._moments:
+                columns[column] = list(map(_sought_moment, columns[column]))
+            else:
+                columns[column] = list(map(known.__getitem__, columns[column]))
+        try:
+            texts = list(map(_BETWEEN.join, zip(*columns, strict=True)))
+            is_clear = _NOTHING not in "".join(texts)
+        except TypeError:  # something is None
+            given = filter(None, chain.from_iterable(columns))
+            is_clear = _NOTHING not in "".join(given)
+            filled = [[_NOTHING if v is None else v for v in column] for column in columns]
+            texts = list(map(_BETWEEN.join, zip(*filled, strict=True)))
+        if not is_clear:
+            raise ValueError("expected text without NUL")
+        return list(map(str.encode, texts))
 
     def _values_at_once(self, delivered: Sequence[object]) -> tuple[Value, ...]:
         """Read texts together, since nothing changes those that fit; remember the others."""

@@ -13,12 +13,8 @@ from archibald_sync.domain.normalise import Normaliser, ValueRejectedError
 from archibald_sync.domain.resources import Field, FieldType
 from archibald_sync.errors import SourceError
 from archibald_sync.sources.http import Answer
-from archibald_sync.sources.json_document import (
-    JsonDocument,
-    Path,
-    RecordReader,
-    refuse_missing_columns,
-)
+from archibald_sync.sources.json_document import JsonDocument, Path
+from archibald_sync.sources.json_records import RecordReader, refuse_missing_columns
 
 COLUMNS = ("ID", "NAME", "QTY", "STOPPED", "CHANGED")
 FIELDS = [
@@ -75,12 +71,13 @@ def test_any_bytes_give_records_or_one_of_our_errors(body: bytes, path: Path) ->
         document.count(("total",)) if path else None
         document.text(("next",), "source_cursor") if path else None
         refuse_missing_columns(raws, COLUMNS[:1])
-        rows = [RecordReader(COLUMNS).values(raw) for raw in raws]
+        values_of = RecordReader(COLUMNS).of(raws)
+        rows = [values_of(index) for index in range(len(raws))]
     except SourceError as exc:
         assert exc.code.startswith("source_")  # noqa: PT017  # either way is right
         return
+    assert len(normaliser.contents(rows)) == len(rows)
     for row in rows:
-        normaliser.content(row)
         try:
             assert len(normaliser.values(row)) == len(COLUMNS)
         except ValueRejectedError as exc:
@@ -94,9 +91,9 @@ def test_records_are_read_as_they_were_written(
 ) -> None:
     """White space, escapes and the order of keys change no value; what lacks is None."""
     body = json.dumps(page(records, path), indent=indent, ensure_ascii=is_ascii).encode()
-    reader = RecordReader(COLUMNS)
 
     raws = JsonDocument(Answer(body, "application/json", None)).records(path)
+    values_of = RecordReader(COLUMNS).of(raws)
 
     wanted = [tuple(record.get(name) for name in COLUMNS) for record in records]
-    assert [reader.values(raw) for raw in raws] == wanted
+    assert [values_of(index) for index in range(len(raws))] == wanted

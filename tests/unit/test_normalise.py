@@ -213,7 +213,7 @@ def test_content_finds_equal_records_only(rows: list[tuple[object, ...]]) -> Non
     """What one row is looked for by is what another compares as only if both are the same."""
     normaliser = Normaliser(MIXED)
     for sought in rows:
-        content = normaliser.content(sought)
+        (content,) = normaliser.contents([sought])
         for known in rows:
             try:
                 values = normaliser.values(known)
@@ -231,7 +231,7 @@ def test_content_of_regular_rows_is_what_they_compare_as(delivered: tuple[object
     """A row without irregular spaces is found by its content, with gaps and without."""
     normaliser = Normaliser(MIXED)
 
-    assert normaliser.content(delivered) == comparable(normaliser.values(delivered))
+    assert normaliser.contents([delivered]) == [comparable(normaliser.values(delivered))]
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ def test_content_of_regular_rows_is_what_they_compare_as(delivered: tuple[object
 )
 def test_rows_that_need_a_closer_look_have_no_content(delivered: tuple[object, ...]) -> None:
     """Keys with spaces, text that is refused and misfits are never found by content."""
-    assert Normaliser(MIXED).content(delivered) is None
+    assert Normaliser(MIXED).contents([delivered]) == [b""]
 
 
 def test_what_was_read_before_does_not_change_what_is_read() -> None:
