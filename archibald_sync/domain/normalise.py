@@ -11,6 +11,7 @@ import re
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     _Reader = Callable[[object, "Notation"], "Value"]
+    _Seeker = Callable[[Sequence[Any]], list["Value"]]
 
 Value = str | int | None
 
@@ -38,6 +40,7 @@ _ITALIAN_DATETIME = re.compile(r"\d\d/\d\d/\d{4} \d\d:\d\d:\d\d", re.ASCII)
 _BETWEEN, _NOTHING = "\x1f", "\x00"
 # How many different texts of a column are remembered with what they were read as.
 _REMEMBERED = 4096
+_NO_ZERO = frozenset("123456789")
 _TRUE = frozenset({"true", "1", "yes", "sì", "si"})
 _FALSE = frozenset({"false", "0", "no"})
 
@@ -175,15 +178,6 @@ def _datetime(value: object, notation: Notation) -> Value:
     return iso
 
 
-def _sought_moment(value: Any) -> str | None:  # noqa: ANN401  # as delivered
-    """Return a plain date and time as it would be kept; what is found so among kept ones is one.
-
-    Raises:
-        AttributeError: It is no text.
-    """
-    return None if value is None or value == "" else value.replace(" ", "T")
-
-
 _READERS: dict[FieldType, _Reader] = {
     FieldType.TEXT: _text,
     FieldType.INTEGER: _integer,
@@ -229,6 +223,27 @@ class _Remembered(dict[object, Value]):
         return value
 
 
+# What a value is looked for as need not be valid: among what is kept, only that is found.
+def _sought_moments(known: _Remembered, column: Sequence[Any]) -> list[Value]:
+    """Return plain dates and times as they would be kept."""
+    return [value.replace(" ", "T") if value else known[value] for value in column]
+
+
+def _sought_decimals(known: _Remembered, column: Sequence[Any]) -> list[Value]:
+    """Return plain numbers as they would be kept: where most differ, few need to be read."""
+    if len(known) < _REMEMBERED:
+        return list(map(known.__getitem__, column))
+    return [v if type(v) is str and v[-1:] in _NO_ZERO else known[v] for v in column]
+
+
+def _sought_others(known: _Remembered, column: Sequence[Any]) -> list[Value]:
+    """Return values as `comparable` would write them."""
+    return list(map(known.__getitem__, column))
+
+
+_SOUGHT = {FieldType.DATETIME: _sought_moments, FieldType.DECIMAL: _sought_decimals}
+
+
 class Normaliser:
     """Reads the values of a record by the declared types of its fields."""
 
@@ -239,7 +254,7 @@ class Normaliser:
         self._texts: list[int] = []
         self._typed: list[tuple[int, _Remembered]] = []
         self._written: list[tuple[int, _Remembered]] = []
-        self._moments: list[int] = []
+        self._sought: list[tuple[int, _Seeker]] = []
         for column, field in enumerate(fields):
             if field.type is FieldType.TEXT:
                 self._texts.append(column)
@@ -250,8 +265,9 @@ class Normaliser:
             is_number = field.type in {FieldType.INTEGER, FieldType.BOOLEAN}
             written = _Remembered(_written(read), notation) if is_number else known
             self._written.append((column, written))
-            if field.type is FieldType.DATETIME and notation is Notation.PLAIN:
-                self._moments.append(column)
+            is_plain = notation is Notation.PLAIN
+            seek = _SOUGHT.get(field.type, _sought_others) if is_plain else _sought_others
+            self._sought.append((column, partial(seek, written)))
 
     def values(self, delivered: Sequence[object]) -> tuple[Value, ...]:
         """Return ``delivered`` as values to keep, None where nothing was delivered.
@@ -275,11 +291,11 @@ class Normaliser:
             delivered: The values of some records, together since that costs much less.
         """
         try:
-            return self._contents_at_once(delivered)
+            return self._contents_at_once(delivered) if delivered else []
         except (AttributeError, TypeError, ValueError):
+            if len(delivered) == 1:
+                return [b""]
             half = len(delivered) // 2
-            if not half:
-                return [b""] * len(delivered)
             return self.contents(delivered[:half]) + self.contents(delivered[half:])
 
     def _contents_at_once(self, delivered: Sequence[Sequence[object]]) -> list[bytes]:
@@ -287,11 +303,8 @@ class Normaliser:
         # A key with spaces may look, folded, like that of another record.
         if " " in "".join(columns[0]):
             raise ValueError("expected a key without spaces")
-        for column, known in self._written:
-            if column in self._moments:
-                columns[column] = list(map(_sought_moment, columns[column]))
-            else:
-                columns[column] = list(map(known.__getitem__, columns[column]))
+        for column, seek in self._sought:
+            columns[column] = seek(columns[column])
         try:
             texts = list(map(_BETWEEN.join, zip(*columns, strict=True)))
             is_clear = _NOTHING not in "".join(texts)

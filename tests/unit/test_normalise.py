@@ -196,14 +196,18 @@ def test_inner_space_does_not_count_as_a_change() -> None:
 DELIVERED: st.SearchStrategy[tuple[object, ...]] = st.tuples(
     st.text(min_size=1, max_size=4),
     st.none() | st.text(max_size=4) | st.sampled_from(["\x00", "\x1f", "a\x1fb", "\ud800", 5]),
-    st.sampled_from([None, "", "1.00", " 1 ", "x", 1, 1.0, True, 10**30, [1]]),
+    st.sampled_from([None, "", "1.00", " 1 ", "x", 1, 1.0, True, 10**30, [1]])
+    | st.text("01.5 ", max_size=5),
     st.sampled_from([None, "", "true", " No", 1, 1.0, True, "maybe", {}]),
+    st.sampled_from([None, "", " ", 0, False, [], "2024-01-31T10:00:00", "2024-01-31 10:00:00"])
+    | st.text("2024-0131T: ", min_size=18, max_size=20),
 )
 MIXED = [
     Field("id", FieldType.TEXT, ""),
     Field("name", FieldType.TEXT, ""),
     Field("minQty", FieldType.DECIMAL, ""),
     Field("stopped", FieldType.BOOLEAN, ""),
+    Field("changed", FieldType.DATETIME, ""),
 ]
 
 
@@ -212,8 +216,9 @@ MIXED = [
 def test_content_finds_equal_records_only(rows: list[tuple[object, ...]]) -> None:
     """What one row is looked for by is what another compares as only if both are the same."""
     normaliser = Normaliser(MIXED)
-    for sought in rows:
-        (content,) = normaliser.contents([sought])
+    contents = normaliser.contents(rows)
+    assert contents == [normaliser.contents([row])[0] for row in rows]
+    for sought, content in zip(rows, contents, strict=True):
         for known in rows:
             try:
                 values = normaliser.values(known)
@@ -224,8 +229,17 @@ def test_content_finds_equal_records_only(rows: list[tuple[object, ...]]) -> Non
                 assert comparable(normaliser.values(sought)) == content
 
 
+NOON = "2024-01-31T12:00:00"
+
+
 @pytest.mark.parametrize(
-    "delivered", [("A1", "a b", "1.00", "true"), ("A1", None, None, False), ("A1", "", 5, "")]
+    "delivered",
+    [
+        ("A1", "a b", "1.00", "true", NOON),
+        ("A1", None, None, False, None),
+        ("A1", "", 5, "", ""),
+        ("A1", "a", 1.50, 1, "2024-01-31 12:00:00"),
+    ],
 )
 def test_content_of_regular_rows_is_what_they_compare_as(delivered: tuple[object, ...]) -> None:
     """A row without irregular spaces is found by its content, with gaps and without."""
@@ -236,28 +250,53 @@ def test_content_of_regular_rows_is_what_they_compare_as(delivered: tuple[object
 
 @pytest.mark.parametrize(
     "delivered",
-    [("A 1", "a", "1", 0), ("A1", "\x00", "1", 0), ("A1", "a", "x", 0)],
+    [
+        ("A 1", "a", "1", 0, NOON),
+        ("A1", "\x00", "1", 0, NOON),
+        ("A1", "\x00", None, 0, NOON),
+        ("A1", "a", "x", 0, NOON),
+        ("A1", "a", "1", 0, 20240131),
+        ("A1", 5, "1", 0, NOON),
+    ],
 )
 def test_rows_that_need_a_closer_look_have_no_content(delivered: tuple[object, ...]) -> None:
     """Keys with spaces, text that is refused and misfits are never found by content."""
-    assert Normaliser(MIXED).contents([delivered]) == [b""]
+    normaliser, regular = Normaliser(MIXED), ("B2", "b", "2.50", "no", None)
+    content = comparable(normaliser.values(regular))
+
+    assert normaliser.contents([delivered]) == [b""]
+    assert normaliser.contents([regular, delivered, regular]) == [content, b"", content]
+    assert normaliser.contents([]) == []
+
+
+@pytest.mark.parametrize("notation", list(Notation))
+def test_columns_of_many_different_texts_are_found(notation: Notation) -> None:
+    """Numbers are found by content as well where more of them differ than are remembered."""
+    normaliser, point = Normaliser(MIXED, notation), "," if notation is ITALIAN else "."
+    rows = [("A1", "x", f"{n // 100}{point}{n % 100:02d}", n % 2, None) for n in range(6000)]
+
+    for _ in range(2):
+        contents = normaliser.contents([*rows, ("A1", "x", 59.5, 1, None)])
+
+        assert contents[:-1] == [comparable(normaliser.values(row)) for row in rows]
+        assert contents[-1] == comparable(("A1", "x", "59.5", 1, None))
 
 
 def test_what_was_read_before_does_not_change_what_is_read() -> None:
     """Remembering texts never lets 1, 1.0 and true pass for each other, nor forgets to refuse."""
     normaliser = Normaliser(MIXED)
     for _ in range(2):
-        assert normaliser.values(("A1", "x", "1", 1)) == ("A1", "x", "1", 1)
-        assert normaliser.values(("A1", "x", 1.0, True)) == ("A1", "x", "1", 1)
+        assert normaliser.values(("A1", "x", "1", 1, None)) == ("A1", "x", "1", 1, None)
+        assert normaliser.values(("A1", "x", 1.0, True, None)) == ("A1", "x", "1", 1, None)
         for misfit in [("A1", "x", True, 1), ("A1", "x", 1, 1.0), ("A1", "x", "?", 1)]:
             with pytest.raises(ValueRejectedError):
-                normaliser.values(misfit)
+                normaliser.values((*misfit, None))
 
 
 def test_columns_of_many_different_texts_are_read_without_end() -> None:
     """A column may hold more different texts than are remembered."""
     normaliser = Normaliser(MIXED)
 
-    numbers = [normaliser.values(("A1", "x", f"{n}.50", None))[2] for n in range(5000)]
+    numbers = [normaliser.values(("A1", "x", f"{n}.50", None, None))[2] for n in range(5000)]
 
     assert numbers == [f"{n}.5" for n in range(5000)]
