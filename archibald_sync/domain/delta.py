@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, field
-from itertools import compress
+from itertools import chain, compress, repeat
 from operator import ne
 from typing import TYPE_CHECKING, Any
 
@@ -41,8 +41,8 @@ VOLATILE_RATIO = 0.10
 # So few that their values stay in the processor's cache: twice as fast as a page of 1,000.
 _COMPARED_AT_ONCE = 200
 
-# A record's state while pages arrive; a rejected one is there, so it is not missing.
-_UNSEEN, _SEEN, _REJECTED = 0, 1, 2
+# Where a record was not met among those that are expected; rows are numbered from 1 on.
+_NO_ROW = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +58,22 @@ class ExistingRecord:
 class CatalogueSnapshot:
     """The catalogue's fingerprints and states, read at one moment.
 
-    ``row_by_hash`` maps source hash to row number; ``active`` and ``deleted`` hold
-    the row numbers of either state, ``missed`` those of active rows that were
-    missing before, with how often. ``coverage`` is that of the active rows, None where
-    it has to be counted anew. ``row_by_content`` reads, when it is wanted, the content
-    hashes with their row numbers.
+    ``row_by_hash`` maps source hash to row number: a planner takes out of it what it
+    meets. ``unhashed`` are the rows that are active and have no source hash, ``active``
+    is how many are active in all; ``deleted`` are the rows that are deleted, ``missed``
+    those active ones that were missing before, with how often. ``coverage`` is that of
+    the active rows, None where it has to be counted anew. ``row_by_content`` reads, when
+    it is wanted, the content hashes with their row numbers.
     """
 
-    row_by_hash: Mapping[bytes, int]
-    active: array[int]
+    row_by_hash: dict[bytes, int]
+    unhashed: Sequence[int]
+    active: int
     deleted: frozenset[int]
     missed: Mapping[int, int]
     is_same_mapping: bool
     coverage: Coverage | None = None
-    row_by_content: Callable[[], Mapping[bytes, int]] = dict
+    row_by_content: Callable[[], dict[bytes, int]] = dict
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,9 @@ class DeltaPlanner:
         self._contents = KnownContents(snapshot.row_by_content, normaliser, digest)
         self._created, self._updated, self._refreshed = spool(), spool(), spool()
         self._rejected = spool()
-        self._states = self._initial_states()
+        self._expected = snapshot.row_by_hash
+        self._seen = {_NO_ROW}
+        self._refused: set[int] = set()
         self._new_keys: set[str] = set()
         self._tally = _Tally()
         self._coverage = CoverageTally(source.fields)
@@ -181,23 +185,20 @@ class DeltaPlanner:
         tally = self._tally
         if page.declared_total is not None:
             tally.declared_total = page.declared_total
-        states, misses, repeated = self._states, [], 0
+        seen, misses = self._seen, list[int]()
         # Most records of most pages are done with these few steps: keep them few.
-        for index, row_id in enumerate(map(self._snapshot.row_by_hash.get, page.fingerprints)):
-            if row_id is None:
-                misses.append(index)
-            elif states[row_id]:
-                self._count_duplicate(self._key(page.decode(index)))
-                repeated += 1
-            else:
-                states[row_id] = _SEEN
-        tally.unchanged += len(page.fingerprints) - len(misses) - repeated
+        rows = list(map(self._expected.pop, page.fingerprints, repeat(_NO_ROW)))
+        if not seen.isdisjoint(rows):
+            misses = list(compress(range(len(rows)), map(seen.__contains__, rows)))
+        seen.update(rows)
+        tally.unchanged += len(rows) - len(misses)
+        is_useful = self._contents.are_of_use(len(misses), len(page.fingerprints))
         for start in range(0, len(misses), _COMPARED_AT_ONCE):
             some = misses[start : start + _COMPARED_AT_ONCE]
-            if self._contents.are_of_use(len(misses), len(page.fingerprints)):
-                self._compare(page, self._unknown_contents(page, some))
-            else:
-                self._compare(page, [(index, page.decode(index)) for index in some])
+            records = list(zip(some, map(page.decode, some), strict=True))
+            unknown = self._unknown_contents(page, records) if is_useful else records
+            if unknown:
+                self._compare(page, unknown)
         tally.extracted += len(page.fingerprints)
         if self._is_volatile():
             self._refreshed = _NoSpool()
@@ -226,22 +227,19 @@ class DeltaPlanner:
             written=self._coverage.total(),
         )
 
-    def _initial_states(self) -> bytearray:
-        snapshot = self._snapshot
-        highest = max(max(snapshot.active, default=0), max(snapshot.deleted, default=0))
-        return bytearray(highest + 1)
-
-    def _unknown_contents(self, page: Page, misses: Sequence[int]) -> _Delivered:
-        """Decode the records whose bytes are new; settle those whose content is known."""
-        states, unknown = self._states, []
-        for index, delivered, row_id, content_hash in self._contents.look_up(page, misses):
-            if row_id is None or states[row_id]:
-                unknown.append((index, delivered))
-            else:
-                states[row_id] = _SEEN
-                source_hash = page.fingerprints[index]
-                self._refreshed.append((row_id, content_hash, source_hash, content_hash))
-        settled = len(misses) - len(unknown)
+    def _unknown_contents(self, page: Page, records: _Delivered) -> _Delivered:
+        """Settle the records whose content is known; return the others."""
+        rows, hashes = self._contents.look_up([delivered for _, delivered in records])
+        seen, unknown = self._seen, []
+        if not seen.isdisjoint(rows):
+            unknown = [record for record, row in zip(records, rows, strict=True) if row in seen]
+        if not isinstance(self._refreshed, _NoSpool):
+            for (index, _), row, content_hash in zip(records, rows, hashes, strict=True):
+                if row not in seen:
+                    source_hash = page.fingerprints[index]
+                    self._refreshed.append((row, content_hash, source_hash, content_hash))
+        seen.update(rows)
+        settled = len(records) - len(unknown)
         self._tally.unchanged += settled
         self._tally.same_content += settled
         return unknown
@@ -251,7 +249,7 @@ class DeltaPlanner:
         candidates = dict(self._candidates(records))
         existing = self._find(list(candidates), self._fields)
         for key, known in existing.items():
-            if self._states[known.row_id]:
+            if known.row_id in self._seen:
                 self._count_duplicate(key)
                 del candidates[key]
         read = self._reader.read([delivered for _, delivered in candidates.values()])
@@ -259,14 +257,17 @@ class DeltaPlanner:
             record = existing.get(key)
             if isinstance(found, ValueRejectedError):
                 self._count_rejected(index, found)
-                self._mark(record, _REJECTED)
+                self._mark(record, is_refused=True)
                 continue
-            self._mark(record, _SEEN)
+            self._mark(record)
             self._sort(record, page.fingerprints[index], *found)
 
-    def _mark(self, record: ExistingRecord | None, state: int) -> None:
+    def _mark(self, record: ExistingRecord | None, *, is_refused: bool = False) -> None:
+        """Note that a record is there; one that is refused is, too, but it does not return."""
         if record is not None:
-            self._states[record.row_id] = state
+            self._seen.add(record.row_id)
+            if is_refused:
+                self._refused.add(record.row_id)
 
     def _candidates(
         self, records: _Delivered
@@ -338,11 +339,13 @@ class DeltaPlanner:
 
     def _sweep(self, threshold: int) -> tuple[array[int], array[int], array[int], array[int]]:
         """Find the rows whose state changes: restored, missing, deleted, reappeared."""
-        states, snapshot = self._states, self._snapshot
-        missing = array("q", (row for row in snapshot.active if states[row] == _UNSEEN))
+        seen, snapshot = self._seen, self._snapshot
+        left = chain(self._expected.values(), snapshot.unhashed)
+        gone = (row for row in left if row not in seen and row not in snapshot.deleted)
+        missing = array("q", gone)
         deleted = array("q", (r for r in missing if snapshot.missed.get(r, 0) + 1 >= threshold))
-        restored = array("q", (row for row in snapshot.deleted if states[row] == _SEEN))
-        reappeared = array("q", (row for row in snapshot.missed if states[row] != _UNSEEN))
+        restored = array("q", sorted(snapshot.deleted & seen - self._refused))
+        reappeared = array("q", (row for row in snapshot.missed if row in seen))
         return restored, missing, deleted, reappeared
 
     def _counts(self, restored: array[int], missing: array[int], deleted: array[int]) -> PlanCounts:
@@ -357,7 +360,7 @@ class DeltaPlanner:
             deleted=len(deleted),
             rejected=len(self._rejected),
             duplicates=tally.duplicates,
-            active_before=len(self._snapshot.active),
+            active_before=self._snapshot.active,
             declared_total=tally.declared_total,
         )
 
@@ -367,7 +370,7 @@ class DeltaPlanner:
         Otherwise a read stamp in each record would cost a write of every row in
         every run.
         """
-        known = max(self._tally.extracted, len(self._snapshot.active))
+        known = max(self._tally.extracted, self._snapshot.active)
         is_volatile = self._tally.same_content > VOLATILE_RATIO * known
         return is_volatile and self._snapshot.is_same_mapping
 

@@ -11,6 +11,8 @@ import re
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from archibald_sync.domain.resources import Field, FieldType
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     _Reader = Callable[[object, "Notation"], "Value"]
+    _Seeker = Callable[[Sequence[Any]], list["Value"]]
 
 Value = str | int | None
 
@@ -37,6 +40,7 @@ _ITALIAN_DATETIME = re.compile(r"\d\d/\d\d/\d{4} \d\d:\d\d:\d\d", re.ASCII)
 _BETWEEN, _NOTHING = "\x1f", "\x00"
 # How many different texts of a column are remembered with what they were read as.
 _REMEMBERED = 4096
+_NO_ZERO = frozenset("123456789")
 _TRUE = frozenset({"true", "1", "yes", "sì", "si"})
 _FALSE = frozenset({"false", "0", "no"})
 
@@ -94,8 +98,6 @@ def _integer(value: object, notation: Notation) -> Value:
 
 
 def _decimal(value: object, notation: Notation) -> Value:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError("expected a number")  # noqa: TRY004
     if isinstance(value, str):
         if notation is Notation.PLAIN and _SHORTEST_NUMBER.fullmatch(value):
             return value
@@ -106,6 +108,8 @@ def _decimal(value: object, notation: Notation) -> Value:
         if (parts := _PLAIN_NUMBER.fullmatch(plain)) is None:
             raise ValueError(f"expected a number in {notation} notation")
         return _shortest(parts)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("expected a number")  # noqa: TRY004
     return _canonical(repr(value))
 
 
@@ -220,6 +224,27 @@ class _Remembered(dict[object, Value]):
         return value
 
 
+# What a value is looked for as need not be valid: among what is kept, only that is found.
+def _sought_moments(known: _Remembered, column: Sequence[Any]) -> list[Value]:
+    """Return plain dates and times as they would be kept."""
+    return [value.replace(" ", "T") if value else known[value] for value in column]
+
+
+def _sought_decimals(known: _Remembered, column: Sequence[Any]) -> list[Value]:
+    """Return plain numbers as they would be kept: where most differ, few need to be read."""
+    if len(known) < _REMEMBERED:
+        return list(map(known.__getitem__, column))
+    return [v if type(v) is str and v[-1:] in _NO_ZERO else known[v] for v in column]
+
+
+def _sought_others(known: _Remembered, column: Sequence[Any]) -> list[Value]:
+    """Return values as `comparable` would write them."""
+    return list(map(known.__getitem__, column))
+
+
+_SOUGHT = {FieldType.DATETIME: _sought_moments, FieldType.DECIMAL: _sought_decimals}
+
+
 class Normaliser:
     """Reads the values of a record by the declared types of its fields."""
 
@@ -230,6 +255,7 @@ class Normaliser:
         self._texts: list[int] = []
         self._typed: list[tuple[int, _Remembered]] = []
         self._written: list[tuple[int, _Remembered]] = []
+        self._sought: list[tuple[int, _Seeker]] = []
         for column, field in enumerate(fields):
             if field.type is FieldType.TEXT:
                 self._texts.append(column)
@@ -240,6 +266,9 @@ class Normaliser:
             is_number = field.type in {FieldType.INTEGER, FieldType.BOOLEAN}
             written = _Remembered(_written(read), notation) if is_number else known
             self._written.append((column, written))
+            is_plain = notation is Notation.PLAIN
+            seek = _SOUGHT.get(field.type, _sought_others) if is_plain else _sought_others
+            self._sought.append((column, partial(seek, written)))
 
     def values(self, delivered: Sequence[object]) -> tuple[Value, ...]:
         """Return ``delivered`` as values to keep, None where nothing was delivered.
@@ -266,29 +295,42 @@ class Normaliser:
         for (column, known), (_, written) in zip(self._typed, self._written, strict=True):
             yield column, known.__getitem__, written.__getitem__
 
-    def content(self, delivered: Sequence[object]) -> bytes | None:
+    def contents(self, delivered: Sequence[Sequence[object]]) -> list[bytes]:
         """Return what to look for among the contents of known records, at little cost.
 
         If it equals what `comparable` made of a record, both are the same record and the
-        same content. The reverse does not hold: None, or bytes that are found nowhere,
-        mean that the values need a closer look.
+        same content. The reverse does not hold: where it is empty, or found nowhere, the
+        values need a closer look.
+
+        Args:
+            delivered: The values of some records, together since that costs much less.
         """
-        row: list[Any] = list(delivered)
-        gaps = 0
         try:
-            for column, known in self._written:
-                row[column] = known[row[column]]
-            try:
-                text = _BETWEEN.join(row)  # fails on what is no text
-            except TypeError:
-                gaps = row.count(None)
-                text = _BETWEEN.join([_NOTHING if value is None else value for value in row])
-            content = text.encode()
-        except (TypeError, ValueError):
-            return None
-        is_clear = text.count(_NOTHING) == gaps if gaps else _NOTHING not in text
+            return self._contents_at_once(delivered) if delivered else []
+        except (AttributeError, TypeError, ValueError):
+            if len(delivered) == 1:
+                return [b""]
+            half = len(delivered) // 2
+            return self.contents(delivered[:half]) + self.contents(delivered[half:])
+
+    def _contents_at_once(self, delivered: Sequence[Sequence[object]]) -> list[bytes]:
+        columns: list[Sequence[Any]] = list(zip(*delivered, strict=True))
         # A key with spaces may look, folded, like that of another record.
-        return content if is_clear and " " not in str(row[0]) else None
+        if " " in "".join(columns[0]):
+            raise ValueError("expected a key without spaces")
+        for column, seek in self._sought:
+            columns[column] = seek(columns[column])
+        try:
+            texts = list(map(_BETWEEN.join, zip(*columns, strict=True)))
+            is_clear = _NOTHING not in "".join(texts)
+        except TypeError:  # something is None
+            given = filter(None, chain.from_iterable(columns))
+            is_clear = _NOTHING not in "".join(given)
+            filled = [[_NOTHING if v is None else v for v in column] for column in columns]
+            texts = list(map(_BETWEEN.join, zip(*filled, strict=True)))
+        if not is_clear:
+            raise ValueError("expected text without NUL")
+        return list(map(str.encode, texts))
 
     def _values_at_once(self, delivered: Sequence[object]) -> tuple[Value, ...]:
         """Read texts together, since nothing changes those that fit; remember the others."""

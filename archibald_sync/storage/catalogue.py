@@ -8,15 +8,14 @@ All statements are built from the resource's declaration; values are parameters.
 from __future__ import annotations
 
 import json
-from array import array
 from dataclasses import asdict
-from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from archibald_sync.domain.coverage import Coverage
 from archibald_sync.domain.delta import CatalogueSnapshot, ExistingRecord, Plan
 from archibald_sync.storage.catalogue_schema import quoted
 from archibald_sync.storage.connection import translated
+from archibald_sync.storage.fingerprints import row_by_hash, row_states
 from archibald_sync.storage.plan_writer import PlanWriter
 from archibald_sync.storage.rollback import CatalogueRollback
 
@@ -191,38 +190,29 @@ class SqliteCatalogue:
         return {"active": row["active"], "deleted": row["deleted"]} if row else {}
 
     def _read_snapshot(self, mapping_version: str) -> CatalogueSnapshot:
-        cursor, table = self._tuples(), self._table
-
-        def select(columns: str, condition: str) -> Iterable[Any]:
-            sql = f"SELECT {columns} FROM {table} WHERE {condition}"
-            return cursor.execute(sql)
-
+        cursor = self._tuples()
         state = cursor.execute(
             "SELECT mappingVersion, coverage FROM catalogue_state WHERE resource = :resource",
             {"resource": self._resource.name},
         ).fetchone()
         known, coverage = state or (None, None)
-        row_by_hash = dict(select("sourceHash, rowId", "sourceHash IS NOT NULL"))
-        deleted = frozenset(chain.from_iterable(select("rowId", "deletedAt IS NOT NULL")))
-        # A hash covers the key, so no two rows share one: the hashed rows are all here.
-        hashed = row_by_hash.values()
-        active = array("q", (row for row in hashed if row not in deleted) if deleted else hashed)
-        unhashed = select("rowId", "sourceHash IS NULL AND deletedAt IS NULL")
-        active.extend(chain.from_iterable(unhashed))
+        hashes = row_by_hash(cursor, self._resource, "sourceHash")
+        states = row_states(cursor, self._resource)
         return CatalogueSnapshot(
-            row_by_hash=row_by_hash,
-            active=active,
-            deleted=deleted,
-            missed=dict(select("rowId, missingRuns", "deletedAt IS NULL AND missingRuns > 0")),
+            row_by_hash=hashes,
+            unhashed=states.unhashed,
+            # A hash covers the key, so no two rows share one.
+            active=len(hashes) - states.deleted_hashes + len(states.unhashed),
+            deleted=states.deleted,
+            missed=states.missed,
             is_same_mapping=known == mapping_version,
             coverage=Coverage(**json.loads(coverage)) if coverage else None,
             row_by_content=self._row_by_content,
         )
 
     def _row_by_content(self) -> dict[bytes, int]:
-        sql = f"SELECT contentHash, rowId FROM {self._table} WHERE contentHash IS NOT NULL"
         with translated(self._database.path):
-            return dict(self._tuples().execute(sql))
+            return row_by_hash(self._tuples(), self._resource, "contentHash")
 
     def _tuples(self) -> sqlite3.Cursor:
         """Return a cursor whose rows are plain tuples: many are read."""

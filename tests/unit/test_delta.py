@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -77,10 +76,12 @@ class Known:
 
     def planner(self) -> DeltaPlanner:
         """Return a planner over what is known."""
-        ids = [record.row_id for record in self.rows.values()]
+        hashed, rows = set(self.hashes.values()), self.rows.values()
+        active = [row.row_id for row in rows if row.row_id not in self.deleted]
         snapshot = CatalogueSnapshot(
-            row_by_hash=self.hashes,
-            active=array("q", (one for one in ids if one not in self.deleted)),
+            row_by_hash=dict(self.hashes),
+            unhashed=[row_id for row_id in active if row_id not in hashed],
+            active=len(active),
             deleted=self.deleted,
             missed=self.missed,
             is_same_mapping=self.is_same_mapping,
