@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from archibald_sync.domain.normalise import Normaliser
     from archibald_sync.domain.ports import Digest
+    from archibald_sync.domain.sought import SoughtContents
 
 # From this part of a page on, new bytes are many; from this part on, looking is of use.
 _USEFUL_RATIO = 0.10
@@ -27,11 +27,11 @@ class KnownContents:
     """The contents of the catalogue, by their hashes."""
 
     def __init__(
-        self, read: Callable[[], dict[bytes, int]], normaliser: Normaliser, digest: Digest
+        self, read: Callable[[], dict[bytes, int]], sought: SoughtContents, digest: Digest
     ) -> None:
         """Prepare to look records up in what ``read`` gives: row numbers by content hash."""
         self._read = read
-        self._normaliser = normaliser
+        self._sought_contents = sought
         self._digest = digest
         self._sought = self._found = 0
 
@@ -51,7 +51,7 @@ class KnownContents:
         The number is 0 where no row is known to have the same content, or where it was
         given before: each row is found once.
         """
-        hashes = list(map(self._digest, self._normaliser.contents(delivered)))
+        hashes = list(map(self._digest, self._sought_contents.of(delivered)))
         rows = list(map(self._rows.pop, hashes, repeat(0)))
         self._sought += len(rows)
         self._found += len(rows) - rows.count(0)

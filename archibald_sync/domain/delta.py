@@ -22,6 +22,7 @@ from archibald_sync.domain.contents import KnownContents
 from archibald_sync.domain.coverage import CoverageTally
 from archibald_sync.domain.models import Page, PlanCounts
 from archibald_sync.domain.normalise import Normaliser, ValueRejectedError, is_same
+from archibald_sync.domain.sought import SoughtContents
 from archibald_sync.errors import SourceFormatError
 
 if TYPE_CHECKING:
@@ -166,11 +167,13 @@ class DeltaPlanner:
         declared = [resource.fields_by_name[name] for name in source.fields]
         normaliser = Normaliser(declared, source.notation)
         self._reader = ColumnReader(normaliser)
-        self._contents = KnownContents(snapshot.row_by_content, normaliser, digest)
+        sought = SoughtContents(declared, source.notation, normaliser)
+        self._contents = KnownContents(snapshot.row_by_content, sought, digest)
         self._created, self._updated, self._refreshed = spool(), spool(), spool()
         self._rejected = spool()
         self._expected = snapshot.row_by_hash
-        self._seen = {_NO_ROW}
+        self._seen = bytearray([True])  # by row number; what is no row leads nowhere new
+        self._make_room(max(chain(snapshot.row_by_hash.values(), snapshot.unhashed), default=0))
         self._refused: set[int] = set()
         self._new_keys: set[str] = set()
         self._tally = _Tally()
@@ -185,13 +188,15 @@ class DeltaPlanner:
         tally = self._tally
         if page.declared_total is not None:
             tally.declared_total = page.declared_total
-        seen, misses = self._seen, list[int]()
+        seen, misses = self._seen, []
         # Most records of most pages are done with these few steps: keep them few.
-        rows = list(map(self._expected.pop, page.fingerprints, repeat(_NO_ROW)))
-        if not seen.isdisjoint(rows):
-            misses = list(compress(range(len(rows)), map(seen.__contains__, rows)))
-        seen.update(rows)
-        tally.unchanged += len(rows) - len(misses)
+        rows = map(self._expected.pop, page.fingerprints, repeat(_NO_ROW))
+        for index, row_id in enumerate(rows):
+            if seen[row_id]:
+                misses.append(index)
+            else:
+                seen[row_id] = True
+        tally.unchanged += len(page.fingerprints) - len(misses)
         is_useful = self._contents.are_of_use(len(misses), len(page.fingerprints))
         for start in range(0, len(misses), _COMPARED_AT_ONCE):
             some = misses[start : start + _COMPARED_AT_ONCE]
@@ -230,15 +235,16 @@ class DeltaPlanner:
     def _unknown_contents(self, page: Page, records: _Delivered) -> _Delivered:
         """Settle the records whose content is known; return the others."""
         rows, hashes = self._contents.look_up([delivered for _, delivered in records])
-        seen, unknown = self._seen, []
-        if not seen.isdisjoint(rows):
-            unknown = [record for record, row in zip(records, rows, strict=True) if row in seen]
+        self._make_room(max(rows))
+        seen = self._seen
+        unknown = [record for record, row in zip(records, rows, strict=True) if seen[row]]
         if not isinstance(self._refreshed, _NoSpool):
             for (index, _), row, content_hash in zip(records, rows, hashes, strict=True):
-                if row not in seen:
+                if not seen[row]:
                     source_hash = page.fingerprints[index]
                     self._refreshed.append((row, content_hash, source_hash, content_hash))
-        seen.update(rows)
+        for row in rows:
+            seen[row] = True
         settled = len(records) - len(unknown)
         self._tally.unchanged += settled
         self._tally.same_content += settled
@@ -249,7 +255,7 @@ class DeltaPlanner:
         candidates = dict(self._candidates(records))
         existing = self._find(list(candidates), self._fields)
         for key, known in existing.items():
-            if known.row_id in self._seen:
+            if self._is_seen(known.row_id):
                 self._count_duplicate(key)
                 del candidates[key]
         read = self._reader.read([delivered for _, delivered in candidates.values()])
@@ -262,10 +268,18 @@ class DeltaPlanner:
             self._mark(record)
             self._sort(record, page.fingerprints[index], *found)
 
+    def _is_seen(self, row_id: int) -> bool:
+        return row_id < len(self._seen) and bool(self._seen[row_id])
+
+    def _make_room(self, row_id: int) -> None:
+        """Have a place for a row; one that somebody adds during the run has a greater number."""
+        self._seen.extend(bytes(max(row_id + 1 - len(self._seen), 0)))
+
     def _mark(self, record: ExistingRecord | None, *, is_refused: bool = False) -> None:
         """Note that a record is there; one that is refused is, too, but it does not return."""
         if record is not None:
-            self._seen.add(record.row_id)
+            self._make_room(record.row_id)
+            self._seen[record.row_id] = True
             if is_refused:
                 self._refused.add(record.row_id)
 
@@ -339,13 +353,14 @@ class DeltaPlanner:
 
     def _sweep(self, threshold: int) -> tuple[array[int], array[int], array[int], array[int]]:
         """Find the rows whose state changes: restored, missing, deleted, reappeared."""
-        seen, snapshot = self._seen, self._snapshot
+        is_seen, snapshot = self._is_seen, self._snapshot
         left = chain(self._expected.values(), snapshot.unhashed)
-        gone = (row for row in left if row not in seen and row not in snapshot.deleted)
+        gone = (row for row in left if not is_seen(row) and row not in snapshot.deleted)
         missing = array("q", gone)
         deleted = array("q", (r for r in missing if snapshot.missed.get(r, 0) + 1 >= threshold))
-        restored = array("q", sorted(snapshot.deleted & seen - self._refused))
-        reappeared = array("q", (row for row in snapshot.missed if row in seen))
+        back = (row for row in snapshot.deleted - self._refused if is_seen(row))
+        restored = array("q", sorted(back))
+        reappeared = array("q", (row for row in snapshot.missed if is_seen(row)))
         return restored, missing, deleted, reappeared
 
     def _counts(self, restored: array[int], missing: array[int], deleted: array[int]) -> PlanCounts:

@@ -11,8 +11,6 @@ import re
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
-from functools import partial
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from archibald_sync.domain.resources import Field, FieldType
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     _Reader = Callable[[object, "Notation"], "Value"]
-    _Seeker = Callable[[Sequence[Any]], list["Value"]]
 
 Value = str | int | None
 
@@ -40,7 +37,6 @@ _ITALIAN_DATETIME = re.compile(r"\d\d/\d\d/\d{4} \d\d:\d\d:\d\d", re.ASCII)
 _BETWEEN, _NOTHING = "\x1f", "\x00"
 # How many different texts of a column are remembered with what they were read as.
 _REMEMBERED = 4096
-_NO_ZERO = frozenset("123456789")
 _TRUE = frozenset({"true", "1", "yes", "sì", "si"})
 _FALSE = frozenset({"false", "0", "no"})
 
@@ -198,7 +194,7 @@ def _written(read: _Reader) -> _Reader:
     return read_written
 
 
-class _Remembered(dict[object, Value]):
+class Remembered(dict[object, Value]):
     """What the values of one column were read as: most columns repeat a few of them.
 
     Texts are keys as they are, others with their type beside them: 1, 1.0 and True are
@@ -206,12 +202,23 @@ class _Remembered(dict[object, Value]):
     """
 
     def __init__(self, read: _Reader, notation: Notation) -> None:
+        """Read with ``read`` what is not remembered."""
         super().__init__({None: None})
         self._read = read
         self._notation = notation
         self._others: dict[object, Value] = {}
 
+    @property
+    def is_full(self) -> bool:
+        """Return whether more values differ than are remembered."""
+        return len(self) >= _REMEMBERED
+
     def __missing__(self, delivered: object) -> Value:
+        """Read a value that is not remembered.
+
+        Raises:
+            ValueError: It does not fit.
+        """
         known: dict[object, Value] = self
         key = delivered
         if type(delivered) is not str:
@@ -224,27 +231,6 @@ class _Remembered(dict[object, Value]):
         return value
 
 
-# What a value is looked for as need not be valid: among what is kept, only that is found.
-def _sought_moments(known: _Remembered, column: Sequence[Any]) -> list[Value]:
-    """Return plain dates and times as they would be kept."""
-    return [value.replace(" ", "T") if value else known[value] for value in column]
-
-
-def _sought_decimals(known: _Remembered, column: Sequence[Any]) -> list[Value]:
-    """Return plain numbers as they would be kept: where most differ, few need to be read."""
-    if len(known) < _REMEMBERED:
-        return list(map(known.__getitem__, column))
-    return [v if type(v) is str and v[-1:] in _NO_ZERO else known[v] for v in column]
-
-
-def _sought_others(known: _Remembered, column: Sequence[Any]) -> list[Value]:
-    """Return values as `comparable` would write them."""
-    return list(map(known.__getitem__, column))
-
-
-_SOUGHT = {FieldType.DATETIME: _sought_moments, FieldType.DECIMAL: _sought_decimals}
-
-
 class Normaliser:
     """Reads the values of a record by the declared types of its fields."""
 
@@ -253,22 +239,18 @@ class Normaliser:
         self._notation = notation
         self._columns = tuple((field.name, _READERS[field.type]) for field in fields)
         self._texts: list[int] = []
-        self._typed: list[tuple[int, _Remembered]] = []
-        self._written: list[tuple[int, _Remembered]] = []
-        self._sought: list[tuple[int, _Seeker]] = []
+        self._typed: list[tuple[int, Remembered]] = []
+        self._written: list[tuple[int, Remembered]] = []
         for column, field in enumerate(fields):
             if field.type is FieldType.TEXT:
                 self._texts.append(column)
                 continue
             read = _READERS[field.type]
-            known = _Remembered(read, notation)
+            known = Remembered(read, notation)
             self._typed.append((column, known))
             is_number = field.type in {FieldType.INTEGER, FieldType.BOOLEAN}
-            written = _Remembered(_written(read), notation) if is_number else known
+            written = Remembered(_written(read), notation) if is_number else known
             self._written.append((column, written))
-            is_plain = notation is Notation.PLAIN
-            seek = _SOUGHT.get(field.type, _sought_others) if is_plain else _sought_others
-            self._sought.append((column, partial(seek, written)))
 
     def values(self, delivered: Sequence[object]) -> tuple[Value, ...]:
         """Return ``delivered`` as values to keep, None where nothing was delivered.
@@ -295,42 +277,10 @@ class Normaliser:
         for (column, known), (_, written) in zip(self._typed, self._written, strict=True):
             yield column, known.__getitem__, written.__getitem__
 
-    def contents(self, delivered: Sequence[Sequence[object]]) -> list[bytes]:
-        """Return what to look for among the contents of known records, at little cost.
-
-        If it equals what `comparable` made of a record, both are the same record and the
-        same content. The reverse does not hold: where it is empty, or found nowhere, the
-        values need a closer look.
-
-        Args:
-            delivered: The values of some records, together since that costs much less.
-        """
-        try:
-            return self._contents_at_once(delivered) if delivered else []
-        except (AttributeError, TypeError, ValueError):
-            if len(delivered) == 1:
-                return [b""]
-            half = len(delivered) // 2
-            return self.contents(delivered[:half]) + self.contents(delivered[half:])
-
-    def _contents_at_once(self, delivered: Sequence[Sequence[object]]) -> list[bytes]:
-        columns: list[Sequence[Any]] = list(zip(*delivered, strict=True))
-        # A key with spaces may look, folded, like that of another record.
-        if " " in "".join(columns[0]):
-            raise ValueError("expected a key without spaces")
-        for column, seek in self._sought:
-            columns[column] = seek(columns[column])
-        try:
-            texts = list(map(_BETWEEN.join, zip(*columns, strict=True)))
-            is_clear = _NOTHING not in "".join(texts)
-        except TypeError:  # something is None
-            given = filter(None, chain.from_iterable(columns))
-            is_clear = _NOTHING not in "".join(given)
-            filled = [[_NOTHING if v is None else v for v in column] for column in columns]
-            texts = list(map(_BETWEEN.join, zip(*filled, strict=True)))
-        if not is_clear:
-            raise ValueError("expected text without NUL")
-        return list(map(str.encode, texts))
+    @property
+    def written(self) -> Sequence[tuple[int, Remembered]]:
+        """Return the columns that are no texts, with what their values are in contents."""
+        return self._written
 
     def _values_at_once(self, delivered: Sequence[object]) -> tuple[Value, ...]:
         """Read texts together, since nothing changes those that fit; remember the others."""
@@ -356,16 +306,6 @@ def _read(reader: _Reader, name: str, value: object, notation: Notation) -> Valu
         raise ValueRejectedError(name, value, str(exc)) from None
 
 
-def joined(columns: Sequence[Sequence[Any]]) -> list[bytes]:
-    """Return each row of ``columns``, texts that are folded or None, as `comparable` does."""
-    try:
-        rows = list(map(_BETWEEN.join, zip(*columns, strict=True)))
-    except TypeError:
-        filled = [[_NOTHING if v is None else v for v in column] for column in columns]
-        rows = list(map(_BETWEEN.join, zip(*filled, strict=True)))
-    return list(map(str.encode, rows))
-
-
 def comparable(values: Sequence[Value]) -> bytes:
     """Return the bytes over which a record's content hash is taken.
 
@@ -385,6 +325,16 @@ def comparable(values: Sequence[Value]) -> bytes:
             for value in values
         ]
     ).encode()
+
+
+def joined(columns: Sequence[Sequence[Any]]) -> list[bytes]:
+    """Return each row of ``columns``, of texts that are folded or None, as `comparable` does."""
+    try:
+        rows = list(map(_BETWEEN.join, zip(*columns, strict=True)))
+    except TypeError:
+        filled = [[_NOTHING if v is None else v for v in column] for column in columns]
+        rows = list(map(_BETWEEN.join, zip(*filled, strict=True)))
+    return list(map(str.encode, rows))
 
 
 def empty_columns(content: bytes) -> list[int]:

@@ -9,8 +9,9 @@ from fuzzing import tried
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archibald_sync.domain.normalise import Normaliser, ValueRejectedError
+from archibald_sync.domain.normalise import Normaliser, Notation, ValueRejectedError
 from archibald_sync.domain.resources import Field, FieldType
+from archibald_sync.domain.sought import SoughtContents
 from archibald_sync.errors import SourceError
 from archibald_sync.sources.http import Answer
 from archibald_sync.sources.json_document import JsonDocument, Path
@@ -76,7 +77,7 @@ def test_any_bytes_give_records_or_one_of_our_errors(body: bytes, path: Path) ->
     except SourceError as exc:
         assert exc.code.startswith("source_")  # noqa: PT017  # either way is right
         return
-    assert len(normaliser.contents(rows)) == len(rows)
+    assert len(SoughtContents(FIELDS, Notation.PLAIN, normaliser).of(rows)) == len(rows)
     for row in rows:
         try:
             assert len(normaliser.values(row)) == len(COLUMNS)

@@ -21,6 +21,7 @@ from archibald_sync.domain.normalise import (
     is_same,
 )
 from archibald_sync.domain.resources import Field, FieldType
+from archibald_sync.domain.sought import SoughtContents
 
 PLAIN, ITALIAN = Notation.PLAIN, Notation.ITALIAN
 
@@ -194,6 +195,13 @@ def test_inner_space_does_not_count_as_a_change() -> None:
     assert is_same(1, 1)
 
 
+def contents_of(
+    normaliser: Normaliser, rows: list[tuple[object, ...]], notation: Notation = PLAIN
+) -> list[bytes]:
+    """Return what records of the fields below are looked for by."""
+    return SoughtContents(MIXED, notation, normaliser).of(rows)
+
+
 DELIVERED: st.SearchStrategy[tuple[object, ...]] = st.tuples(
     st.text(min_size=1, max_size=4),
     st.none() | st.text(max_size=4) | st.sampled_from(["\x00", "\x1f", "a\x1fb", "\ud800", 5]),
@@ -217,8 +225,8 @@ MIXED = [
 def test_content_finds_equal_records_only(rows: list[tuple[object, ...]]) -> None:
     """What one row is looked for by is what another compares as only if both are the same."""
     normaliser = Normaliser(MIXED)
-    contents = normaliser.contents(rows)
-    assert contents == [normaliser.contents([row])[0] for row in rows]
+    contents = contents_of(normaliser, rows)
+    assert contents == [contents_of(normaliser, [row])[0] for row in rows]
     for sought, content in zip(rows, contents, strict=True):
         for known in rows:
             try:
@@ -246,7 +254,7 @@ def test_content_of_regular_rows_is_what_they_compare_as(delivered: tuple[object
     """A row without irregular spaces is found by its content, with gaps and without."""
     normaliser = Normaliser(MIXED)
 
-    assert normaliser.contents([delivered]) == [comparable(normaliser.values(delivered))]
+    assert contents_of(normaliser, [delivered]) == [comparable(normaliser.values(delivered))]
 
 
 @pytest.mark.parametrize(
@@ -265,9 +273,9 @@ def test_rows_that_need_a_closer_look_have_no_content(delivered: tuple[object, .
     normaliser, regular = Normaliser(MIXED), ("B2", "b", "2.50", "no", None)
     content = comparable(normaliser.values(regular))
 
-    assert normaliser.contents([delivered]) == [b""]
-    assert normaliser.contents([regular, delivered, regular]) == [content, b"", content]
-    assert normaliser.contents([]) == []
+    assert contents_of(normaliser, [delivered]) == [b""]
+    assert contents_of(normaliser, [regular, delivered, regular]) == [content, b"", content]
+    assert contents_of(normaliser, []) == []
 
 
 @pytest.mark.parametrize("notation", list(Notation))
@@ -277,7 +285,7 @@ def test_columns_of_many_different_texts_are_found(notation: Notation) -> None:
     rows = [("A1", "x", f"{n // 100}{point}{n % 100:02d}", n % 2, None) for n in range(6000)]
 
     for _ in range(2):
-        contents = normaliser.contents([*rows, ("A1", "x", 59.5, 1, None)])
+        contents = contents_of(normaliser, [*rows, ("A1", "x", 59.5, 1, None)], notation)
 
         assert contents[:-1] == [comparable(normaliser.values(row)) for row in rows]
         assert contents[-1] == comparable(("A1", "x", "59.5", 1, None))
