@@ -19,12 +19,16 @@ BENCH := $(VENV)/bench
 
 PYTHON ?=
 TESTS ?=
+FUZZ_MINUTES ?= 10
+FUZZED := tests/unit/test_normalise.py tests/unit/test_odata_values.py \
+	tests/unit/test_json_pages.py tests/integration/test_file_csv.py \
+	tests/integration/test_delta_properties.py
 # More than a small machine has cores: most of their time is waiting.
 TEST_PROCESSES ?= 3
 
 .DELETE_ON_ERROR:
-.PHONY: help run test check lint types layers bench load chaos contract browser pages screenshots \
-	package lock audit clean
+.PHONY: help run test check lint types layers bench load chaos contract fuzz browser pages \
+	screenshots package lock audit clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,6 +74,12 @@ pages: $(DEV) ## Weigh and time the pages, and keep fifty open for minutes; need
 
 screenshots: $(DEV) ## Take pictures of all pages for docs/images, from the demo
 	PYTHONPATH=.:tests $(BIN)/python tests/screenshots.py docs/images
+
+fuzz: $(DEV) ## Invent numbers, dates, CSV and JSON for FUZZ_MINUTES (10), until one breaks us
+	end=$$(($$(date +%s) + 60 * $(FUZZ_MINUTES))); \
+	while [ "$$(date +%s)" -lt "$$end" ]; do \
+		FUZZ_FACTOR=20 $(BIN)/pytest -q --timeout=3600 $(FUZZED) || exit 1; \
+	done
 
 package: $(DEV) ## Build the wheel, install it in a clean venv and try it
 	rm -rf build dist

@@ -19,8 +19,9 @@ from archibald_sync.domain.normalise import Notation
 from archibald_sync.domain.policy import GuardPolicy
 from archibald_sync.domain.resources import PRODUCTS
 from archibald_sync.sources.http import Answer
-from archibald_sync.sources.json_document import JsonDocument, RecordReader
+from archibald_sync.sources.json_document import JsonDocument
 from archibald_sync.sources.json_extract import Conditional, JsonExtract
+from archibald_sync.sources.json_records import RecordReader
 from archibald_sync.sources.mapping import FieldMapping
 from archibald_sync.storage.catalogue import SqliteCatalogue
 from archibald_sync.storage.connection import Database
@@ -28,10 +29,8 @@ from archibald_sync.storage.migrate import migrate
 from archibald_sync.storage.spool import FileSpool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator
     from contextlib import AbstractContextManager
-
-    import msgspec
 
     from archibald_sync.domain.delta import Plan
     from archibald_sync.domain.models import Page, Stage
@@ -62,7 +61,7 @@ class PayloadSource:
         """Read ``payload``."""
         self._payload = payload
         self._mapping = FieldMapping(COLUMNS, _TYPES, Notation.PLAIN)
-        self._record = RecordReader(self._mapping.columns)
+        self._records = RecordReader(self._mapping.columns)
         self.fields = self._mapping.fields
         self.notation = self._mapping.notation
         self.mapping_version = self._mapping.version
@@ -75,11 +74,8 @@ class PayloadSource:
             document = JsonDocument(Answer(body, "application/json", None))
             raws = document.records(_RECORDS)
             extract.take(document, raws)
-            decode = partial(self._decode, raws)
+            decode = self._records.of(raws)
             yield extract.page(raws, decode, (None, document.count(_TOTAL)), is_last=False)
-
-    def _decode(self, raws: Sequence[msgspec.Raw], index: int) -> tuple[object, ...]:
-        return self._record.values(raws[index])
 
     def check(self) -> str:
         """Say that it is there."""

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 ROWS, MANY_ROWS, REAL_ROWS = 100_000, 1_000_000, 4_540
 _FETCHED_PAGES, _LATENCY_MS = 100, 50
-_P, _F = "P", "F"
+_P, _F, _BARE = "P", "F", "bare load"
+_NEEDS_NO_FOLDER = frozenset({"decode", "read", "find"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,21 @@ def _first_load(bench: Bench, rows: int) -> tuple[Work, Work | None]:
     return Work("engine", "first_load", arguments), Work("references", "bare_load", arguments)
 
 
+def _floor(
+    step: str, reference: str, *, with_catalogue: bool = False, **options: object
+) -> Callable[[Bench, int], tuple[Work, Work | None]]:
+    def make(bench: Bench, rows: int) -> tuple[Work, Work | None]:
+        payload, folder = {"payload": bench.payload("base", rows)}, {"folder": str(bench.folder)}
+        known = {"database": bench.loaded(rows)} if with_catalogue else payload
+        compared = Work("references", "whole", payload)
+        if reference == _BARE:
+            compared = Work("references", "bare_load", {**payload, **folder})
+        place = {} if step in _NEEDS_NO_FOLDER else folder
+        return Work("floors", step, {**known, **place, **options}), compared
+
+    return make
+
+
 def _peer(module: str) -> Callable[[Bench, int], tuple[Work, Work | None]]:
     def make(bench: Bench, rows: int) -> tuple[Work, Work | None]:
         arguments = {
@@ -194,8 +210,21 @@ TABLE = (
         _engine("respelled", _P), facts=_unchanged),
     Row("changed", "all changed, a change row a field", _F, ROWS, Goal(ratio=5.5),
         _engine("changed", _F), facts=_all_changed),
-    Row("first", "first load", "bare load", ROWS, Goal(ratio=2), _first_load,
+    Row("first", "first load", _BARE, ROWS, Goal(ratio=2), _first_load,
         facts=lambda rows: {"created": rows}),
+    Row("floor-decode", "floor: decode", _BARE, ROWS, Goal(), _floor("decode", _BARE)),
+    Row("floor-read", "floor: read, join, hash", _BARE, ROWS, Goal(), _floor("read", _BARE)),
+    Row("floor-spool", "floor: put aside, read back", _BARE, ROWS, Goal(),
+        _floor("spool", _BARE)),
+    Row("floor-insert", "floor: insert", _BARE, ROWS, Goal(), _floor("insert", _BARE)),
+    Row("floor-log", "floor: log a row each", _BARE, ROWS, Goal(),
+        _floor("log", _BARE, with_catalogue=True, fields=1)),
+    Row("floor-find", "floor: read what is known", _F, ROWS, Goal(),
+        _floor("find", _F, with_catalogue=True)),
+    Row("floor-update", "floor: update two fields", _F, ROWS, Goal(),
+        _floor("update", _F, with_catalogue=True)),
+    Row("floor-log-2", "floor: log two fields each", _F, ROWS, Goal(),
+        _floor("log", _F, with_catalogue=True, fields=2)),
     Row("unchanged-real", "nothing changed", _P, REAL_ROWS, Goal(), _engine("base", _P),
         facts=_unchanged),
     Row("day-real", "1 % changed, with change log", _P, REAL_ROWS, Goal(), _engine("day", _P),

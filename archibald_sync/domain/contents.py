@@ -8,14 +8,14 @@ than to read the extract; one map of content hashes, read when it is first of us
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
-    from archibald_sync.domain.models import Page
-    from archibald_sync.domain.normalise import Normaliser
     from archibald_sync.domain.ports import Digest
+    from archibald_sync.domain.sought import SoughtContents
 
 # From this part of a page on, new bytes are many; from this part on, looking is of use.
 _USEFUL_RATIO = 0.10
@@ -27,11 +27,11 @@ class KnownContents:
     """The contents of the catalogue, by their hashes."""
 
     def __init__(
-        self, read: Callable[[], Mapping[bytes, int]], normaliser: Normaliser, digest: Digest
+        self, read: Callable[[], dict[bytes, int]], sought: SoughtContents, digest: Digest
     ) -> None:
         """Prepare to look records up in what ``read`` gives: row numbers by content hash."""
         self._read = read
-        self._normaliser = normaliser
+        self._sought_contents = sought
         self._digest = digest
         self._sought = self._found = 0
 
@@ -45,23 +45,18 @@ class KnownContents:
         is_vain = self._sought >= _SOUGHT_FIRST and self._found < _USEFUL_RATIO * self._sought
         return not is_vain and bool(self._rows)
 
-    def look_up(
-        self, page: Page, indices: Sequence[int]
-    ) -> Iterator[tuple[int, tuple[object, ...], int | None, bytes]]:
-        """Yield the index of each record, its values as delivered, row number and content hash.
+    def look_up(self, delivered: Sequence[tuple[object, ...]]) -> tuple[list[int], list[bytes]]:
+        """Return the row number of each of these records, and its content hash.
 
-        The row number is None where no row is known to have the same content.
+        The number is 0 where no row is known to have the same content, or where it was
+        given before: each row is found once.
         """
-        row_of, content_of, digest = self._rows.get, self._normaliser.content, self._digest
-        self._sought += len(indices)
-        for index in indices:
-            delivered = page.decode(index)
-            content = content_of(delivered)
-            content_hash = b"" if content is None else digest(content)
-            row_id = row_of(content_hash)
-            self._found += row_id is not None
-            yield index, delivered, row_id, content_hash
+        hashes = list(map(self._digest, self._sought_contents.of(delivered)))
+        rows = list(map(self._rows.pop, hashes, repeat(0)))
+        self._sought += len(rows)
+        self._found += len(rows) - rows.count(0)
+        return rows, hashes
 
     @cached_property
-    def _rows(self) -> Mapping[bytes, int]:
+    def _rows(self) -> dict[bytes, int]:
         return self._read()

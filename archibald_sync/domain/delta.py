@@ -13,14 +13,16 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, field
-from itertools import compress
+from itertools import chain, compress, repeat
 from operator import ne
 from typing import TYPE_CHECKING, Any
 
+from archibald_sync.domain.columns import ColumnReader
 from archibald_sync.domain.contents import KnownContents
 from archibald_sync.domain.coverage import CoverageTally
 from archibald_sync.domain.models import Page, PlanCounts
-from archibald_sync.domain.normalise import Normaliser, ValueRejectedError, comparable, is_same
+from archibald_sync.domain.normalise import Normaliser, ValueRejectedError, is_same
+from archibald_sync.domain.sought import SoughtContents
 from archibald_sync.errors import SourceFormatError
 
 if TYPE_CHECKING:
@@ -40,8 +42,8 @@ VOLATILE_RATIO = 0.10
 # So few that their values stay in the processor's cache: twice as fast as a page of 1,000.
 _COMPARED_AT_ONCE = 200
 
-# A record's state while pages arrive; a rejected one is there, so it is not missing.
-_UNSEEN, _SEEN, _REJECTED = 0, 1, 2
+# Where a record was not met among those that are expected; rows are numbered from 1 on.
+_NO_ROW = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +59,22 @@ class ExistingRecord:
 class CatalogueSnapshot:
     """The catalogue's fingerprints and states, read at one moment.
 
-    ``row_by_hash`` maps source hash to row number; ``active`` and ``deleted`` hold
-    the row numbers of either state, ``missed`` those of active rows that were
-    missing before, with how often. ``coverage`` is that of the active rows, None where
-    it has to be counted anew. ``row_by_content`` reads, when it is wanted, the content
-    hashes with their row numbers.
+    ``row_by_hash`` maps source hash to row number: a planner takes out of it what it
+    meets. ``unhashed`` are the rows that are active and have no source hash, ``active``
+    is how many are active in all; ``deleted`` are the rows that are deleted, ``missed``
+    those active ones that were missing before, with how often. ``coverage`` is that of
+    the active rows, None where it has to be counted anew. ``row_by_content`` reads, when
+    it is wanted, the content hashes with their row numbers.
     """
 
-    row_by_hash: Mapping[bytes, int]
-    active: array[int]
+    row_by_hash: dict[bytes, int]
+    unhashed: Sequence[int]
+    active: int
     deleted: frozenset[int]
     missed: Mapping[int, int]
     is_same_mapping: bool
     coverage: Coverage | None = None
-    row_by_content: Callable[[], Mapping[bytes, int]] = dict
+    row_by_content: Callable[[], dict[bytes, int]] = dict
 
 
 @dataclass(frozen=True)
@@ -78,8 +82,9 @@ class Plan:
     """What an extract would change, ready to be judged and written.
 
     Spools hold, for each record: ``created`` (source hash, content hash, values);
-    ``updated`` (row id, source hash, content hash, values, changes); ``refreshed``
-    (row id, source hash, content hash) whose content is the same; ``rejected`` (row of
+    ``updated`` (row id, content hash as it was compared, source hash, content hash, key,
+    changes: field, old and new value); ``refreshed`` (row id, content hash as it was
+    compared, source hash, content hash) whose content is the same; ``rejected`` (row of
     the extract, field, value, reason). ``restored`` and
     ``missing`` rows are row numbers; ``deleted`` is the part of the missing that has
     now been missing often enough; ``reappeared`` are active rows missed before.
@@ -160,11 +165,16 @@ class DeltaPlanner:
         self._digest = digest
         self._snapshot = snapshot
         declared = [resource.fields_by_name[name] for name in source.fields]
-        self._normaliser = Normaliser(declared, source.notation)
-        self._contents = KnownContents(snapshot.row_by_content, self._normaliser, digest)
+        normaliser = Normaliser(declared, source.notation)
+        self._reader = ColumnReader(normaliser)
+        sought = SoughtContents(declared, source.notation, normaliser)
+        self._contents = KnownContents(snapshot.row_by_content, sought, digest)
         self._created, self._updated, self._refreshed = spool(), spool(), spool()
         self._rejected = spool()
-        self._states = self._initial_states()
+        self._expected = snapshot.row_by_hash
+        self._seen = bytearray([True])  # by row number; what is no row leads nowhere new
+        self._make_room(max(chain(snapshot.row_by_hash.values(), snapshot.unhashed), default=0))
+        self._refused: set[int] = set()
         self._new_keys: set[str] = set()
         self._tally = _Tally()
         self._coverage = CoverageTally(source.fields)
@@ -178,23 +188,22 @@ class DeltaPlanner:
         tally = self._tally
         if page.declared_total is not None:
             tally.declared_total = page.declared_total
-        states, misses, repeated = self._states, [], 0
+        seen, misses = self._seen, []
         # Most records of most pages are done with these few steps: keep them few.
-        for index, row_id in enumerate(map(self._snapshot.row_by_hash.get, page.fingerprints)):
-            if row_id is None:
+        rows = map(self._expected.pop, page.fingerprints, repeat(_NO_ROW))
+        for index, row_id in enumerate(rows):
+            if seen[row_id]:
                 misses.append(index)
-            elif states[row_id]:
-                self._count_duplicate(self._key(page.decode(index)))
-                repeated += 1
             else:
-                states[row_id] = _SEEN
-        tally.unchanged += len(page.fingerprints) - len(misses) - repeated
+                seen[row_id] = True
+        tally.unchanged += len(page.fingerprints) - len(misses)
+        is_useful = self._contents.are_of_use(len(misses), len(page.fingerprints))
         for start in range(0, len(misses), _COMPARED_AT_ONCE):
             some = misses[start : start + _COMPARED_AT_ONCE]
-            if self._contents.are_of_use(len(misses), len(page.fingerprints)):
-                self._compare(page, self._unknown_contents(page, some))
-            else:
-                self._compare(page, [(index, page.decode(index)) for index in some])
+            records = list(zip(some, map(page.decode, some), strict=True))
+            unknown = self._unknown_contents(page, records) if is_useful else records
+            if unknown:
+                self._compare(page, unknown)
         tally.extracted += len(page.fingerprints)
         if self._is_volatile():
             self._refreshed = _NoSpool()
@@ -223,21 +232,20 @@ class DeltaPlanner:
             written=self._coverage.total(),
         )
 
-    def _initial_states(self) -> bytearray:
-        snapshot = self._snapshot
-        highest = max(max(snapshot.active, default=0), max(snapshot.deleted, default=0))
-        return bytearray(highest + 1)
-
-    def _unknown_contents(self, page: Page, misses: Sequence[int]) -> _Delivered:
-        """Decode the records whose bytes are new; settle those whose content is known."""
-        states, unknown = self._states, []
-        for index, delivered, row_id, content_hash in self._contents.look_up(page, misses):
-            if row_id is None or states[row_id]:
-                unknown.append((index, delivered))
-            else:
-                states[row_id] = _SEEN
-                self._refreshed.append((row_id, page.fingerprints[index], content_hash))
-        settled = len(misses) - len(unknown)
+    def _unknown_contents(self, page: Page, records: _Delivered) -> _Delivered:
+        """Settle the records whose content is known; return the others."""
+        rows, hashes = self._contents.look_up([delivered for _, delivered in records])
+        self._make_room(max(rows))
+        seen = self._seen
+        unknown = [record for record, row in zip(records, rows, strict=True) if seen[row]]
+        if not isinstance(self._refreshed, _NoSpool):
+            for (index, _), row, content_hash in zip(records, rows, hashes, strict=True):
+                if not seen[row]:
+                    source_hash = page.fingerprints[index]
+                    self._refreshed.append((row, content_hash, source_hash, content_hash))
+        for row in rows:
+            seen[row] = True
+        settled = len(records) - len(unknown)
         self._tally.unchanged += settled
         self._tally.same_content += settled
         return unknown
@@ -246,23 +254,34 @@ class DeltaPlanner:
         """Sort records of a page by what became of them."""
         candidates = dict(self._candidates(records))
         existing = self._find(list(candidates), self._fields)
-        for key, (index, delivered) in candidates.items():
-            record = existing.get(key)
-            if record is not None and self._states[record.row_id]:
+        for key, known in existing.items():
+            if self._is_seen(known.row_id):
                 self._count_duplicate(key)
+                del candidates[key]
+        read = self._reader.read([delivered for _, delivered in candidates.values()])
+        for (key, (index, _)), found in zip(candidates.items(), read, strict=True):
+            record = existing.get(key)
+            if isinstance(found, ValueRejectedError):
+                self._count_rejected(index, found)
+                self._mark(record, is_refused=True)
                 continue
-            try:
-                values = self._normaliser.values(delivered)
-            except ValueRejectedError as exc:
-                self._count_rejected(index, exc)
-                self._mark(record, _REJECTED)
-                continue
-            self._mark(record, _SEEN)
-            self._sort(record, page.fingerprints[index], values)
+            self._mark(record)
+            self._sort(record, page.fingerprints[index], *found)
 
-    def _mark(self, record: ExistingRecord | None, state: int) -> None:
+    def _is_seen(self, row_id: int) -> bool:
+        return row_id < len(self._seen) and bool(self._seen[row_id])
+
+    def _make_room(self, row_id: int) -> None:
+        """Have a place for a row; one that somebody adds during the run has a greater number."""
+        self._seen.extend(bytes(max(row_id + 1 - len(self._seen), 0)))
+
+    def _mark(self, record: ExistingRecord | None, *, is_refused: bool = False) -> None:
+        """Note that a record is there; one that is refused is, too, but it does not return."""
         if record is not None:
-            self._states[record.row_id] = state
+            self._make_room(record.row_id)
+            self._seen[record.row_id] = True
+            if is_refused:
+                self._refused.add(record.row_id)
 
     def _candidates(
         self, records: _Delivered
@@ -281,24 +300,28 @@ class DeltaPlanner:
                 yield key, (index, delivered if delivered[0] == key else (key, *delivered[1:]))
 
     def _sort(
-        self, record: ExistingRecord | None, source_hash: bytes, values: tuple[Value, ...]
+        self,
+        record: ExistingRecord | None,
+        source_hash: bytes,
+        values: tuple[Value, ...],
+        content: bytes,
     ) -> None:
-        content = comparable(values)
         content_hash = self._digest(content)
         if record is None:
             self._new_keys.add(str(values[0]))
             self._coverage.add(content)
             self._created.append((source_hash, content_hash, values))
             return
+        known = record.row_id, record.content_hash
         changes = [] if record.content_hash == content_hash else self._changes(record, values)
         if changes:
             self._coverage.change(changes)
             self._tally.restored_changed += record.row_id in self._snapshot.deleted
-            self._updated.append((record.row_id, source_hash, content_hash, values, changes))
+            self._updated.append((*known, source_hash, content_hash, values[0], changes))
             return
         self._tally.unchanged += 1
         self._tally.same_content += record.content_hash == content_hash
-        self._refreshed.append((record.row_id, source_hash, content_hash))
+        self._refreshed.append((*known, source_hash, content_hash))
 
     def _changes(self, record: ExistingRecord, values: tuple[Value, ...]) -> list[Any]:
         names, old = self._fields, record.values
@@ -330,11 +353,14 @@ class DeltaPlanner:
 
     def _sweep(self, threshold: int) -> tuple[array[int], array[int], array[int], array[int]]:
         """Find the rows whose state changes: restored, missing, deleted, reappeared."""
-        states, snapshot = self._states, self._snapshot
-        missing = array("q", (row for row in snapshot.active if states[row] == _UNSEEN))
+        is_seen, snapshot = self._is_seen, self._snapshot
+        left = chain(self._expected.values(), snapshot.unhashed)
+        gone = (row for row in left if not is_seen(row) and row not in snapshot.deleted)
+        missing = array("q", gone)
         deleted = array("q", (r for r in missing if snapshot.missed.get(r, 0) + 1 >= threshold))
-        restored = array("q", (row for row in snapshot.deleted if states[row] == _SEEN))
-        reappeared = array("q", (row for row in snapshot.missed if states[row] != _UNSEEN))
+        back = (row for row in snapshot.deleted - self._refused if is_seen(row))
+        restored = array("q", sorted(back))
+        reappeared = array("q", (row for row in snapshot.missed if is_seen(row)))
         return restored, missing, deleted, reappeared
 
     def _counts(self, restored: array[int], missing: array[int], deleted: array[int]) -> PlanCounts:
@@ -349,7 +375,7 @@ class DeltaPlanner:
             deleted=len(deleted),
             rejected=len(self._rejected),
             duplicates=tally.duplicates,
-            active_before=len(self._snapshot.active),
+            active_before=self._snapshot.active,
             declared_total=tally.declared_total,
         )
 
@@ -359,7 +385,7 @@ class DeltaPlanner:
         Otherwise a read stamp in each record would cost a write of every row in
         every run.
         """
-        known = max(self._tally.extracted, len(self._snapshot.active))
+        known = max(self._tally.extracted, self._snapshot.active)
         is_volatile = self._tally.same_content > VOLATILE_RATIO * known
         return is_volatile and self._snapshot.is_same_mapping
 

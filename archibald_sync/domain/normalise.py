@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from archibald_sync.domain.resources import Field, FieldType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     _Reader = Callable[[object, "Notation"], "Value"]
 
@@ -67,12 +67,13 @@ def fold(text: str) -> str:
 def _text(value: object, _notation: Notation) -> Value:
     if not isinstance(value, str):
         raise ValueError("expected text")  # noqa: TRY004  # one error for every misfit
-    if _is_unwritable(value):
+    if is_unwritable(value):
         raise ValueError("expected text that can be written as UTF-8 without NUL")
     return value
 
 
-def _is_unwritable(text: str) -> bool:
+def is_unwritable(text: str) -> bool:
+    """Return whether a text cannot be written as UTF-8 without NUL."""
     if "\x00" in text:
         return True
     # No surrogate is printable, and most texts are: few are looked at char by char.
@@ -93,8 +94,6 @@ def _integer(value: object, notation: Notation) -> Value:
 
 
 def _decimal(value: object, notation: Notation) -> Value:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError("expected a number")  # noqa: TRY004
     if isinstance(value, str):
         if notation is Notation.PLAIN and _SHORTEST_NUMBER.fullmatch(value):
             return value
@@ -105,6 +104,8 @@ def _decimal(value: object, notation: Notation) -> Value:
         if (parts := _PLAIN_NUMBER.fullmatch(plain)) is None:
             raise ValueError(f"expected a number in {notation} notation")
         return _shortest(parts)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("expected a number")  # noqa: TRY004
     return _canonical(repr(value))
 
 
@@ -193,7 +194,7 @@ def _written(read: _Reader) -> _Reader:
     return read_written
 
 
-class _Remembered(dict[object, Value]):
+class Remembered(dict[object, Value]):
     """What the values of one column were read as: most columns repeat a few of them.
 
     Texts are keys as they are, others with their type beside them: 1, 1.0 and True are
@@ -201,12 +202,23 @@ class _Remembered(dict[object, Value]):
     """
 
     def __init__(self, read: _Reader, notation: Notation) -> None:
+        """Read with ``read`` what is not remembered."""
         super().__init__({None: None})
         self._read = read
         self._notation = notation
         self._others: dict[object, Value] = {}
 
+    @property
+    def is_full(self) -> bool:
+        """Return whether more values differ than are remembered."""
+        return len(self) >= _REMEMBERED
+
     def __missing__(self, delivered: object) -> Value:
+        """Read a value that is not remembered.
+
+        Raises:
+            ValueError: It does not fit.
+        """
         known: dict[object, Value] = self
         key = delivered
         if type(delivered) is not str:
@@ -227,17 +239,17 @@ class Normaliser:
         self._notation = notation
         self._columns = tuple((field.name, _READERS[field.type]) for field in fields)
         self._texts: list[int] = []
-        self._typed: list[tuple[int, _Remembered]] = []
-        self._written: list[tuple[int, _Remembered]] = []
+        self._typed: list[tuple[int, Remembered]] = []
+        self._written: list[tuple[int, Remembered]] = []
         for column, field in enumerate(fields):
             if field.type is FieldType.TEXT:
                 self._texts.append(column)
                 continue
             read = _READERS[field.type]
-            known = _Remembered(read, notation)
+            known = Remembered(read, notation)
             self._typed.append((column, known))
             is_number = field.type in {FieldType.INTEGER, FieldType.BOOLEAN}
-            written = _Remembered(_written(read), notation) if is_number else known
+            written = Remembered(_written(read), notation) if is_number else known
             self._written.append((column, written))
 
     def values(self, delivered: Sequence[object]) -> tuple[Value, ...]:
@@ -251,34 +263,29 @@ class Normaliser:
         except (TypeError, ValueError):
             return self._values_one_by_one(delivered)
 
-    def content(self, delivered: Sequence[object]) -> bytes | None:
-        """Return what to look for among the contents of known records, at little cost.
+    @property
+    def texts(self) -> Sequence[int]:
+        """Return the columns of text: the values that fit are kept as they are."""
+        return self._texts
 
-        If it equals what `comparable` made of a record, both are the same record and the
-        same content. The reverse does not hold: None, or bytes that are found nowhere,
-        mean that the values need a closer look.
+    @property
+    def typed(self) -> Iterator[tuple[int, Callable[[object], Value], Callable[[object], Value]]]:
+        """Yield the other columns, each with what reads a value and what writes it for contents.
+
+        Both are the same where the values are texts as well.
         """
-        row: list[Any] = list(delivered)
-        gaps = 0
-        try:
-            for column, known in self._written:
-                row[column] = known[row[column]]
-            try:
-                text = _BETWEEN.join(row)  # fails on what is no text
-            except TypeError:
-                gaps = row.count(None)
-                text = _BETWEEN.join([_NOTHING if value is None else value for value in row])
-            content = text.encode()
-        except (TypeError, ValueError):
-            return None
-        is_clear = text.count(_NOTHING) == gaps if gaps else _NOTHING not in text
-        # A key with spaces may look, folded, like that of another record.
-        return content if is_clear and " " not in str(row[0]) else None
+        for (column, known), (_, written) in zip(self._typed, self._written, strict=True):
+            yield column, known.__getitem__, written.__getitem__
+
+    @property
+    def written(self) -> Sequence[tuple[int, Remembered]]:
+        """Return the columns that are no texts, with what their values are in contents."""
+        return self._written
 
     def _values_at_once(self, delivered: Sequence[object]) -> tuple[Value, ...]:
         """Read texts together, since nothing changes those that fit; remember the others."""
         row: list[Any] = list(delivered)
-        if _is_unwritable("".join([row[column] for column in self._texts])):
+        if is_unwritable("".join([row[column] for column in self._texts])):
             raise ValueError("expected text")
         for column, known in self._typed:
             row[column] = known[row[column]]
@@ -320,6 +327,16 @@ def comparable(values: Sequence[Value]) -> bytes:
     ).encode()
 
 
+def joined(columns: Sequence[Sequence[Any]]) -> list[bytes]:
+    """Return each row of ``columns``, of texts that are folded or None, as `comparable` does."""
+    try:
+        rows = list(map(_BETWEEN.join, zip(*columns, strict=True)))
+    except TypeError:
+        filled = [[_NOTHING if v is None else v for v in column] for column in columns]
+        rows = list(map(_BETWEEN.join, zip(*filled, strict=True)))
+    return list(map(str.encode, rows))
+
+
 def empty_columns(content: bytes) -> list[int]:
     """Return which values of a record are empty, from what `comparable` made of them."""
     if b"\x1f\x1f" not in b"\x1f%b\x1f" % content and b"\x00" not in content:
@@ -329,11 +346,13 @@ def empty_columns(content: bytes) -> list[int]:
 
 def is_empty(value: Value) -> bool:
     """Return whether a value counts as none: None, or text without a sign in it."""
-    return value is None or (isinstance(value, str) and not value.strip())
+    return not value.strip() if isinstance(value, str) else value is None
 
 
 def is_same(one: Value, other: Value) -> bool:
     """Return whether two values of a field count as the same content."""
-    if isinstance(one, str) and isinstance(other, str):
-        return one == other or fold(one) == fold(other)
-    return one == other
+    if one == other or not isinstance(one, str) or not isinstance(other, str):
+        return one == other
+    both = one + other
+    # Where there is no space but " ", and none of these, each is folded already.
+    return (" " in both or not both.isprintable()) and fold(one) == fold(other)

@@ -37,8 +37,8 @@ def find_oscillations(
         previous: What each field that the run before changed had held until then, by
             the record's key and the field.
     """
-    for _, _, _, values, changes in updated:
+    for *_, key, changes in updated:
         for field, old, new in changes:
-            place = (values[0], field)
+            place = (key, field)
             if place in previous and is_same(previous[place], new):
-                yield Oscillation(values[0], field, new, old)
+                yield Oscillation(key, field, new, old)

@@ -15,8 +15,8 @@ def sample_changes(plan: Plan, limit: int = SAMPLE_SIZE) -> dict[str, list[Any]]
     """Return up to ``limit`` records of ``plan`` of each kind, for people to look at."""
     created = [values[0] for (_, _, values), _ in zip(plan.created, range(limit), strict=False)]
     updated = [
-        {"id": entry[3][0], "changes": [FieldChange(*change) for change in entry[4]]}
-        for entry, _ in zip(plan.updated, range(limit), strict=False)
+        {"id": key, "changes": [FieldChange(*change) for change in changes]}
+        for (*_, key, changes), _ in zip(plan.updated, range(limit), strict=False)
     ]
     rejected = [
         RejectedValue(*entry) for entry, _ in zip(plan.rejected, range(limit), strict=False)

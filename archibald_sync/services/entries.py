@@ -39,8 +39,8 @@ def _entries(mirror: Mirror, plan: Plan) -> Iterator[Entry]:
         yield PlanKind.MISSING, {"id": missing, "isDeleted": row_id in deleted}
     for _, (restored,) in mirror.catalogue.rows(plan.restored, key):
         yield PlanKind.RESTORED, {"id": restored}
-    for _, _, _, values, changes in plan.updated:
-        yield PlanKind.UPDATED, {"id": values[0], "changes": [_change(*one) for one in changes]}
+    for *_, updated, changes in plan.updated:
+        yield PlanKind.UPDATED, {"id": updated, "changes": [_change(*one) for one in changes]}
     for _, _, values in plan.created:
         key, record = values[0], dict(zip(plan.fields, values, strict=True))
         if key in plan.renames:

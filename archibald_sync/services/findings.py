@@ -42,7 +42,7 @@ def examined(mirror: Mirror, snapshot: CatalogueSnapshot, plan: Plan) -> Plan:
 def _coverage(catalogue: Catalogue, snapshot: CatalogueSnapshot, plan: Plan) -> PlanCoverage:
     """Count by what changes: the records that stay as they are cost nothing."""
     before = snapshot.coverage
-    if before is None or before.rows != len(snapshot.active):
+    if before is None or before.rows != snapshot.active:
         before = catalogue.coverage()
     known = before.plus(plan.written)
     if plan.restored:

@@ -19,8 +19,6 @@ from archibald_sync.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from archibald_sync.sources.http import Answer
 
 Path = tuple[str, ...]
@@ -31,8 +29,9 @@ _object = msgspec.json.Decoder(
     dict[str, list[msgspec.Raw] | dict[str, msgspec.Raw] | str | int | float | bool | None]
 )
 _list = msgspec.json.Decoder(list[msgspec.Raw])
-_record = msgspec.json.Decoder(dict[str, Any])
 _any = msgspec.json.Decoder()
+# Text that is no UTF-8 is one error as a value, and another one as a key.
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _COUNT = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
@@ -59,7 +58,7 @@ class JsonDocument:
             return found
         try:
             return _list.decode(_required(found, msgspec.Raw))
-        except (msgspec.DecodeError, RecursionError) as exc:
+        except UNREADABLE as exc:
             raise self._fault(exc) from exc
 
     def count(self, path: Path) -> int | None:
@@ -98,7 +97,7 @@ class JsonDocument:
         found = self._find(path)
         try:
             return _any.decode(found) if isinstance(found, msgspec.Raw) else found
-        except (msgspec.DecodeError, RecursionError) as exc:
+        except UNREADABLE as exc:
             raise self._fault(exc) from exc
 
     def _find(self, path: Path) -> object:
@@ -111,7 +110,7 @@ class JsonDocument:
                 if isinstance(found, msgspec.Raw):
                     found = _object.decode(found) if depth else self._top
                 found = _required(found, dict).get(part)
-        except (msgspec.DecodeError, RecursionError) as exc:
+        except UNREADABLE as exc:
             raise self._fault(exc) from exc
         return found
 
@@ -131,81 +130,8 @@ class JsonDocument:
         return SourceFormatError("the answer is not valid JSON", code="source_json")
 
 
-class RecordReader:
-    """Gives the values of the mapped columns of a record, without those of the others."""
-
-    def __init__(self, columns: Sequence[str]) -> None:
-        """Read ``columns``, in this order; what a record lacks is None."""
-        self._columns = columns
-        self._decoder = _struct_decoder(columns)
-
-    def values(self, raw: msgspec.Raw) -> tuple[object, ...]:
-        """Return the values of a record as delivered.
-
-        Raises:
-            SourceFormatError: It is no JSON object.
-        """
-        if self._decoder is None:
-            record = decoded(raw)
-            return tuple([record.get(column) for column in self._columns])
-        try:
-            return msgspec.structs.astuple(self._decoder.decode(raw))
-        except (msgspec.DecodeError, RecursionError) as exc:
-            raise _no_record() from exc
-
-
-def decoded(raw: msgspec.Raw) -> dict[str, Any]:
-    """Return a record as a dictionary.
-
-    Raises:
-        SourceFormatError: It is no JSON object.
-    """
-    try:
-        return _record.decode(raw)
-    except (msgspec.DecodeError, RecursionError) as exc:
-        raise _no_record() from exc
-
-
-def refuse_missing_columns(raws: Sequence[msgspec.Raw], columns: Sequence[str]) -> None:
-    """Refuse a page on which a mapped column is nowhere: renamed or hidden.
-
-    Raises:
-        SourceFormatError: It names the columns.
-    """
-    missing = set(columns)
-    for raw in raws:
-        missing.difference_update(decoded(raw))
-        if not missing:
-            return
-    named = ", ".join(column for column in columns if column in missing)
-    raise SourceFormatError(
-        f"the source no longer delivers: {named}; "
-        "correct the mapping in source.toml, or the source",
-        code="source_column_missing",
-    )
-
-
 def _told(path: Path) -> str:
     return repr(".".join(path)) if path else "list"
-
-
-def _struct_decoder(columns: Sequence[str]) -> msgspec.json.Decoder[msgspec.Struct] | None:
-    """Return a decoder of just ``columns``; None for names that a structure cannot have."""
-    is_plain = all(name.isprintable() and not {'"', "\\"} & set(name) for name in columns)
-    if not is_plain or len(set(columns)) < len(columns):
-        return None
-    names = [f"column_{number}" for number in range(len(columns))]
-    record = msgspec.defstruct(
-        "Record",
-        [(name, Any, None) for name in names],
-        rename=dict(zip(names, columns, strict=True)),
-        gc=False,  # dropped as soon as its values are taken
-    )
-    return msgspec.json.Decoder(record)
-
-
-def _no_record() -> SourceFormatError:
-    return SourceFormatError("a record is not a valid JSON object", code="source_record")
 
 
 def _required(found: object, kind: type[_T]) -> _T:

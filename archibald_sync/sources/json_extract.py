@@ -10,13 +10,14 @@ import xxhash
 
 from archibald_sync.domain.models import Page
 from archibald_sync.errors import NotModified, SourceFormatError, TransientSourceError
-from archibald_sync.sources.json_document import JsonDocument, refuse_missing_columns
+from archibald_sync.sources.json_records import refuse_missing_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     import msgspec
 
+    from archibald_sync.sources.json_document import JsonDocument
     from archibald_sync.sources.mapping import FieldMapping
     from archibald_sync.sources.page_fetcher import Request
     from archibald_sync.sources.table import TableReader

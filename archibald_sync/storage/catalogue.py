@@ -8,16 +8,16 @@ All statements are built from the resource's declaration; values are parameters.
 from __future__ import annotations
 
 import json
-from array import array
 from dataclasses import asdict
-from itertools import chain, islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from archibald_sync.domain.coverage import Coverage
 from archibald_sync.domain.delta import CatalogueSnapshot, ExistingRecord, Plan
 from archibald_sync.storage.catalogue_schema import quoted
 from archibald_sync.storage.connection import translated
-from archibald_sync.storage.rollback import CatalogueRollback, mark_statement
+from archibald_sync.storage.fingerprints import row_by_hash, row_states
+from archibald_sync.storage.plan_writer import PlanWriter
+from archibald_sync.storage.rollback import CatalogueRollback
 
 if TYPE_CHECKING:
     import sqlite3
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from archibald_sync.storage.connection import Database
 
 # So few that their values stay in the processor's cache.
-_ROWS_BETWEEN_CHECKPOINTS = 200
+_ROWS_AT_ONCE = 200
 # What Python's strip() takes away, for SQLite's TRIM.
 _SPACES = "".join(filter(str.isspace, map(chr, range(0x3001))))
 
@@ -47,11 +47,6 @@ class SqliteCatalogue:
         self._table = quoted(resource.name)
         self._key = quoted(resource.key.name)
         self._changes = quoted(resource.change_table)
-
-    @property
-    def name(self) -> str:
-        """Return the name of the resource."""
-        return self._resource.name
 
     def snapshot(self, mapping_version: str) -> CatalogueSnapshot:
         """Return the fingerprints and states of all records, as of one moment."""
@@ -83,8 +78,8 @@ class SqliteCatalogue:
             f"SELECT rowId, {_comma(fields)} FROM {self._table} "
             "WHERE rowId IN (SELECT value FROM json_each(:rows)) ORDER BY rowId"
         )
-        for start in range(0, len(row_ids), _ROWS_BETWEEN_CHECKPOINTS):
-            chunk = list(row_ids[start : start + _ROWS_BETWEEN_CHECKPOINTS])
+        for start in range(0, len(row_ids), _ROWS_AT_ONCE):
+            chunk = list(row_ids[start : start + _ROWS_AT_ONCE])
             for row in self._database.rows(sql, {"rows": json.dumps(chunk)}):
                 yield row[0], tuple(row)[1:]
 
@@ -95,7 +90,8 @@ class SqliteCatalogue:
             RunStopped: ``control`` ended the run; the caller rolls back.
         """
         with self._database.transaction() as connection:
-            writer = _PlanWriter(self, connection, session_id, epoch, self._clock.now_ms())
+            now = self._clock.now_ms()
+            writer = PlanWriter(connection, self._resource, session_id, epoch, now)
             writer.write(plan, control)
             if not plan.is_empty():
                 self._keep_mapping(connection, plan.mapping_version)
@@ -194,38 +190,29 @@ class SqliteCatalogue:
         return {"active": row["active"], "deleted": row["deleted"]} if row else {}
 
     def _read_snapshot(self, mapping_version: str) -> CatalogueSnapshot:
-        cursor, table = self._tuples(), self._table
-
-        def select(columns: str, condition: str) -> Iterable[Any]:
-            sql = f"SELECT {columns} FROM {table} WHERE {condition}"
-            return cursor.execute(sql)
-
+        cursor = self._tuples()
         state = cursor.execute(
             "SELECT mappingVersion, coverage FROM catalogue_state WHERE resource = :resource",
             {"resource": self._resource.name},
         ).fetchone()
         known, coverage = state or (None, None)
-        row_by_hash = dict(select("sourceHash, rowId", "sourceHash IS NOT NULL"))
-        deleted = frozenset(chain.from_iterable(select("rowId", "deletedAt IS NOT NULL")))
-        # A hash covers the key, so no two rows share one: the hashed rows are all here.
-        hashed = row_by_hash.values()
-        active = array("q", (row for row in hashed if row not in deleted) if deleted else hashed)
-        unhashed = select("rowId", "sourceHash IS NULL AND deletedAt IS NULL")
-        active.extend(chain.from_iterable(unhashed))
+        hashes = row_by_hash(cursor, self._resource, "sourceHash")
+        states = row_states(cursor, self._resource)
         return CatalogueSnapshot(
-            row_by_hash=row_by_hash,
-            active=active,
-            deleted=deleted,
-            missed=dict(select("rowId, missingRuns", "deletedAt IS NULL AND missingRuns > 0")),
+            row_by_hash=hashes,
+            unhashed=states.unhashed,
+            # A hash covers the key, so no two rows share one.
+            active=len(hashes) - states.deleted_hashes + len(states.unhashed),
+            deleted=states.deleted,
+            missed=states.missed,
             is_same_mapping=known == mapping_version,
             coverage=Coverage(**json.loads(coverage)) if coverage else None,
             row_by_content=self._row_by_content,
         )
 
     def _row_by_content(self) -> dict[bytes, int]:
-        sql = f"SELECT contentHash, rowId FROM {self._table} WHERE contentHash IS NOT NULL"
         with translated(self._database.path):
-            return dict(self._tuples().execute(sql))
+            return row_by_hash(self._tuples(), self._resource, "contentHash")
 
     def _tuples(self) -> sqlite3.Cursor:
         """Return a cursor whose rows are plain tuples: many are read."""
@@ -256,140 +243,6 @@ class SqliteCatalogue:
             "WHERE resource = :resource",
             state,
         )
-
-    def statements(self, fields: Sequence[str]) -> dict[str, str]:
-        """Return the statements that write a plan which delivers ``fields``."""
-        table, key, changes = self._table, self._key, self._changes
-        owned = [*map(quoted, fields), "sourceHash", "contentHash"]
-        marks = ", ".join("?" * len(owned))
-        change = f"({quoted(self._resource.change_key)}, sessionId, changeType, field, oldValue, "
-        change += "newValue, changedAt, epoch)"
-        return {
-            "create": f"INSERT INTO {table} ({', '.join(owned)}, createdAt, updatedAt) "
-            f"VALUES ({marks}, ?, ?)",
-            "last": f"SELECT COALESCE(MAX(rowId), 0) FROM {table}",
-            # The key stays: it is what the row was found by.
-            "update": f"UPDATE {table} SET {' = ?, '.join(owned[1:])} = ?, updatedAt = ?, "
-            "missingRuns = 0 WHERE rowId = ?",
-            "refresh": f"UPDATE {table} SET sourceHash = ?, contentHash = ? WHERE rowId = ?",
-            "restore": f"UPDATE {table} SET deletedAt = NULL, missingRuns = 0, updatedAt = ? "
-            "WHERE rowId = ?",
-            "mark": mark_statement(self._resource),
-            "miss": f"UPDATE {table} SET missingRuns = missingRuns + 1 WHERE rowId = ?",
-            "delete": f"UPDATE {table} SET deletedAt = ?, updatedAt = ? WHERE rowId = ?",
-            "reappear": f"UPDATE {table} SET missingRuns = 0 WHERE rowId = ?",
-            "log": f"INSERT INTO {changes} {change} VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            "log_created": f"INSERT INTO {changes} {change} "
-            f"SELECT {key}, ?, 'created', NULL, NULL, NULL, ?, ? FROM {table} WHERE rowId > ? "
-            "ORDER BY rowId",
-            "log_row": f"INSERT INTO {changes} {change} "
-            f"SELECT {key}, ?, ?, NULL, NULL, NULL, ?, ? FROM {table} WHERE rowId = ?",
-        }
-
-
-class _PlanWriter:
-    """Writes one plan in the open transaction."""
-
-    def __init__(
-        self,
-        catalogue: SqliteCatalogue,
-        connection: sqlite3.Connection,
-        session_id: str,
-        epoch: int,
-        now: int,
-    ) -> None:
-        self._catalogue = catalogue
-        self._connection = connection
-        self._session_id = session_id
-        self._epoch = epoch
-        self._now = now
-
-    def write(self, plan: Plan, control: Control) -> None:
-        sql = self._catalogue.statements(plan.fields)
-        # Before anything that changes them: how these rows stood, for a rollback.
-        self._connection.executemany(sql["mark"], self._marks(plan, control))
-        for batch in _batches(plan.created, control):
-            self._create(sql, batch, plan)
-        for batch in _batches(plan.updated, control):
-            self._update(sql, batch)
-        refreshed = (
-            (source_hash, content_hash, row_id)
-            for row_id, source_hash, content_hash in _checked(plan.refreshed, control)
-        )
-        self._connection.executemany(sql["refresh"], refreshed)
-        self._write_states(plan, sql, control)
-
-    def _create(self, sql: Mapping[str, str], batch: Sequence[Any], plan: Plan) -> None:
-        now, connection = self._now, self._connection
-        (last,) = connection.execute(sql["last"]).fetchone()
-        rows = [
-            (*values, source_hash, content_hash, now, now)
-            for source_hash, content_hash, values in batch
-        ]
-        connection.executemany(sql["create"], rows)
-        if plan.renames:
-            connection.executemany(sql["log"], self._renamed_log(batch, plan))
-            return
-        # Numbers only grow: what was just written comes after what was last.
-        connection.execute(sql["log_created"], (self._session_id, now, self._epoch, last))
-
-    def _update(self, sql: Mapping[str, str], batch: Sequence[Any]) -> None:
-        session_id, now, epoch = self._session_id, self._now, self._epoch
-        rows = [
-            (*values[1:], source_hash, content_hash, now, row_id)
-            for row_id, source_hash, content_hash, values, _ in batch
-        ]
-        self._connection.executemany(sql["update"], rows)
-        log = [
-            (values[0], session_id, "updated", field, old, new, now, epoch)
-            for _, _, _, values, changes in batch
-            for field, old, new in changes
-        ]
-        self._connection.executemany(sql["log"], log)
-
-    def _write_states(self, plan: Plan, sql: Mapping[str, str], control: Control) -> None:
-        now, many = self._now, self._connection.executemany
-        many(sql["reappear"], ((row,) for row in _checked(plan.reappeared, control)))
-        many(sql["restore"], ((now, row) for row in _checked(plan.restored, control)))
-        many(sql["log_row"], self._row_log("restored", plan.restored, control))
-        many(sql["miss"], ((row,) for row in _checked(plan.missing, control)))
-        many(sql["delete"], ((now, now, row) for row in _checked(plan.deleted, control)))
-        many(sql["log_row"], self._row_log("deleted", plan.deleted, control))
-
-    def _marks(self, plan: Plan, control: Control) -> Iterator[tuple[Any, ...]]:
-        name, session_id = self._catalogue.name, self._session_id
-        for rows in (plan.missing, plan.restored, plan.reappeared):
-            for row in _checked(rows, control):
-                yield name, session_id, row
-
-    def _renamed_log(self, batch: Sequence[Any], plan: Plan) -> Iterator[tuple[Any, ...]]:
-        session_id, now, epoch = self._session_id, self._now, self._epoch
-        renames, key_field = plan.renames, plan.fields[0]
-        for _, _, values in batch:
-            key = values[0]
-            if key in renames:
-                yield key, session_id, "renamed", key_field, renames[key], key, now, epoch
-            else:
-                yield key, session_id, "created", None, None, None, now, epoch
-
-    def _row_log(
-        self, change_type: str, rows: Iterable[int], control: Control
-    ) -> Iterator[tuple[Any, ...]]:
-        for row in _checked(rows, control):
-            yield self._session_id, change_type, self._now, self._epoch, row
-
-
-def _checked(items: Iterable[Any], control: Control) -> Iterator[Any]:
-    """Yield ``items`` with a checkpoint every few hundred."""
-    return chain.from_iterable(_batches(items, control))
-
-
-def _batches(items: Iterable[Any], control: Control) -> Iterator[list[Any]]:
-    """Yield ``items`` by the few hundred, a checkpoint before each batch."""
-    iterator = iter(items)
-    while batch := list(islice(iterator, _ROWS_BETWEEN_CHECKPOINTS)):
-        control.checkpoint()
-        yield batch
 
 
 def _comma(names: Iterable[str]) -> str:

@@ -9,6 +9,7 @@ came from outside ever becomes part of a statement.
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from archibald_sync.domain.resources import FieldType
@@ -43,9 +44,10 @@ def quoted(identifier: str) -> str:
 
 
 def is_complete(connection: sqlite3.Connection, resource: Resource) -> bool:
-    """Return whether the tables of ``resource`` hold every declared field and kind of change."""
+    """Return whether all fields, kinds of change and triggers of ``resource`` are there."""
     has_fields = set(resource.field_names) <= _columns(connection, resource)
-    return has_fields and not _refuses_changes(connection, resource)
+    has_triggers = {create(resource) for create in _FOREIGN.values()} <= _triggers(connection)
+    return has_fields and has_triggers and not _refuses_changes(connection, resource)
 
 
 def catalogue_statements(connection: sqlite3.Connection, resource: Resource) -> Iterator[str]:
@@ -76,8 +78,27 @@ def catalogue_statements(connection: sqlite3.Connection, resource: Resource) -> 
         yield create(resource)
 
 
+@contextmanager
+def unwatched(connection: sqlite3.Connection, resource: Resource) -> Iterator[None]:
+    """Write inside the block without looking for edits by others, in the open transaction.
+
+    Nobody else writes in the meantime; where the block fails, the rollback that must follow
+    brings the trigger back.
+    """
+    connection.execute(f"DROP TRIGGER IF EXISTS {quoted(f'{resource.name}_foreign_edit')}")
+    yield
+    connection.execute(_on_foreign_edit(resource))
+
+
 def _columns(connection: sqlite3.Connection, resource: Resource) -> set[str]:
     return {row[1] for row in connection.execute(f"PRAGMA table_info({quoted(resource.name)})")}
+
+
+def _triggers(connection: sqlite3.Connection) -> set[str]:
+    """Return the triggers of the file as they were written."""
+    return {
+        row[0] for row in connection.execute("SELECT sql FROM sqlite_schema WHERE type = 'trigger'")
+    }
 
 
 def _create_table(resource: Resource) -> str:
@@ -168,15 +189,17 @@ def _on_foreign_edit(resource: Resource) -> str:
     """Forget the fingerprints of a row that somebody else edits, and what was counted.
 
     The next run then reads everything, compares the row field by field, puts it right
-    and counts anew.
+    and counts anew. In place of the content hash comes what no other edit leaves, and is
+    too short for a hash: so a run that has compared the row tells whether it was edited
+    since.
     """
     table = quoted(resource.name)
     watched = _comma(field.name for field in resource.fields)
     return (
         f"CREATE TRIGGER {quoted(f'{resource.name}_foreign_edit')} "
         f"AFTER UPDATE OF {watched} ON {table}\n"
-        "WHEN NEW.contentHash IS OLD.contentHash AND NEW.contentHash IS NOT NULL\n"
-        f"BEGIN\n  UPDATE {table} SET sourceHash = NULL, contentHash = NULL "
+        "WHEN NEW.contentHash IS OLD.contentHash\n"
+        f"BEGIN\n  UPDATE {table} SET sourceHash = NULL, contentHash = randomblob(8) "
         f"WHERE rowId = NEW.rowId;\n  {_forget_state(resource)}\nEND"
     )
 

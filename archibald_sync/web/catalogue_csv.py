@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import tempfile
+from contextlib import ExitStack
 from io import TextIOWrapper
 from typing import IO, TYPE_CHECKING, Any
 
@@ -11,39 +12,34 @@ from archibald_sync.domain.resources import FieldType
 from archibald_sync.web.csv_cells import safe_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from archibald_sync.domain.resources import Resource
 
 _IN_MEMORY_BYTES = 1024 * 1024
-_CHUNK_BYTES = 64 * 1024
 _OWN_COLUMNS = ("createdAt", "updatedAt", "deletedAt")
 
 
-def csv_chunks(resource: Resource, records: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
-    """Yield ``records`` as UTF-8 CSV with a header row.
+def csv_file(resource: Resource, records: Iterable[Mapping[str, Any]]) -> IO[bytes]:
+    """Return ``records`` as UTF-8 CSV with a header row, to be closed by the caller.
 
-    They are all read before the first chunk is yielded, into a file that vanishes: a
-    slow reader must not keep the database at one moment for minutes.
+    They are all read first, into a file that vanishes: a slow reader must not keep the
+    database at one moment for minutes.
     """
-    spooled = tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES)  # noqa: SIM115  # _chunks closes it
-    text = TextIOWrapper(spooled, "utf-8", newline="")
-    writer = csv.writer(text)
-    columns = (*resource.field_names, *_OWN_COLUMNS)
-    texts = {one.name for one in resource.fields if one.type is FieldType.TEXT}
-    writer.writerow(columns)
-    writer.writerows(
-        [_cell(record[name], is_text=name in texts) for name in columns] for record in records
-    )
-    text.detach()
-    return _chunks(spooled)
-
-
-def _chunks(file: IO[bytes]) -> Iterator[bytes]:
-    with file:
-        file.seek(0)
-        while chunk := file.read(_CHUNK_BYTES):
-            yield chunk
+    with ExitStack() as opened:
+        spooled = opened.enter_context(tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES))
+        text = TextIOWrapper(spooled, "utf-8", newline="")
+        writer = csv.writer(text)
+        columns = (*resource.field_names, *_OWN_COLUMNS)
+        texts = {one.name for one in resource.fields if one.type is FieldType.TEXT}
+        writer.writerow(columns)
+        writer.writerows(
+            [_cell(record[name], is_text=name in texts) for name in columns] for record in records
+        )
+        text.detach()
+        spooled.seek(0)
+        opened.pop_all()
+        return spooled
 
 
 def _cell(value: object, *, is_text: bool) -> object:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SCRIPT = Path(__file__).parents[2] / "bench" / "run.py"
-_ENGINE = ("day", "respelled", "first")
+_ENGINE = ("day", "respelled", "first", "floor-log-2")
 
 
 def bench(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

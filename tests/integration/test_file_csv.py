@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from file_support import delivered, file_source, read, values
-from hypothesis import given, settings
+from fuzzing import tried
+from hypothesis import given
 from hypothesis import strategies as st
 
 from archibald_sync.errors import (
@@ -249,7 +250,7 @@ NEARLY_CSV = st.lists(
 ).map(b"".join)
 
 
-@settings(max_examples=400, deadline=None)
+@tried(400)
 @given(
     start=st.sampled_from([b"", b"\xef\xbb\xbf", b"ID ARTICOLO;NOME ARTICOLO\n", b"<html>"]),
     rest=st.one_of(NEARLY_CSV, st.binary(max_size=200)),
@@ -274,7 +275,7 @@ def test_any_bytes_give_values_or_one_of_our_errors(
             assert pages[-1].validator is not None
 
 
-@settings(max_examples=200, deadline=None)
+@tried(200)
 @given(
     rows=st.lists(
         st.tuples(

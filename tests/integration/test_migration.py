@@ -90,6 +90,23 @@ def test_old_and_new_databases_are_the_same(old: Database, tmp_path: Path) -> No
     new.close()
 
 
+def test_trigger_of_an_earlier_version_is_made_anew(old: Database) -> None:
+    """A file of the newest schema gets the triggers that this version would give it."""
+    migrate.migrate(old, "main", [PRODUCTS])
+    query = "SELECT sql FROM sqlite_schema WHERE name = 'products_foreign_edit'"
+    newest = old.rows(query)
+    with old.transaction() as connection:
+        connection.execute("DROP TRIGGER products_foreign_edit")
+        connection.execute(
+            "CREATE TRIGGER products_foreign_edit AFTER UPDATE OF name ON products "
+            "BEGIN SELECT 1; END"
+        )
+
+    migrate.migrate(old, "main", [PRODUCTS])
+
+    assert [row[0] for row in old.rows(query)] == [row[0] for row in newest]
+
+
 def test_copy_of_the_old_database_is_kept(old: Database) -> None:
     """Whoever wants to go back finds the file as it was."""
     migrate.migrate(old, "main", [PRODUCTS])

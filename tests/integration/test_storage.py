@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import threading
-from array import array
 from typing import TYPE_CHECKING
 
 import pytest
@@ -296,6 +295,6 @@ def test_snapshot_of_an_empty_catalogue(world: World) -> None:
     """Before the first extract nothing is known, and no mapping."""
     snapshot = world.catalogue.snapshot("1")
 
-    assert (dict(snapshot.row_by_hash), snapshot.active) == ({}, array("q"))
+    assert (snapshot.row_by_hash, snapshot.unhashed, snapshot.active) == ({}, (), 0)
     assert not snapshot.is_same_mapping
     assert world.catalogue.count() == {"active": 0, "deleted": 0}

@@ -19,6 +19,7 @@ from archibald_sync.errors import (
 )
 from archibald_sync.services.control import RunControl
 from archibald_sync.services.events import sync_completed, sync_failure, sync_held
+from archibald_sync.storage import plan_writer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -355,6 +356,112 @@ def test_row_edited_by_somebody_else_is_put_right(world: World, source: FakeSour
 
     assert world.products()["000007K2"]["name"] == "H7.104.023"
     assert world.sessions()[-1]["itemsUpdated"] == 1
+
+
+@pytest.mark.parametrize("was_edited", [False, True], ids=["once", "before-as-well"])
+@pytest.mark.parametrize("becomes", ["updated", "refreshed"])
+def test_edit_while_a_run_works_is_put_right_by_the_next(
+    world: World, source: FakeSource, becomes: str, *, was_edited: bool
+) -> None:
+    """A row that is edited after it was compared is compared again, however it was written."""
+    source.records = catalogue_of(120)
+    world.run()
+    execute = world.database.connection().execute
+    edit = "UPDATE products SET {} WHERE id = '000007K2'"
+    pages = iter(range(1, 4))
+
+    def edit_between_pages(_control: Control) -> None:
+        if next(pages) == 3:
+            execute(edit.format("minQty = '2'"))
+
+    if was_edited:
+        execute(edit.format("vatGroup = 5"))
+    if becomes == "updated":
+        source.records = [record(7, name="new"), *(r for r in catalogue_of(120) if r != record(7))]
+    else:
+        source.mapping_version = "2"
+    source.pause = edit_between_pages
+    world.run()
+    source.pause = lambda _control: None
+
+    assert world.products()["000007K2"]["minQty"] == "2", "edited when all had been compared"
+    world.run()
+    assert world.products()["000007K2"]["minQty"] == "1"
+    assert world.sessions()[-1]["itemsUpdated"] == 1
+
+
+def test_records_that_change_in_different_fields_are_written_together(
+    world: World, source: FakeSource
+) -> None:
+    """More than a statement takes of one kind and fewer of another: each gets its own values."""
+    source.records = catalogue_of(400)
+    world.run()
+    changed = [
+        record(n, name=f"N{n}", **({"minQty": n + 1} if n % 3 == 0 else {})) for n in range(1, 191)
+    ]
+    source.records = changed + catalogue_of(400)[190:]
+
+    world.run()
+
+    wanted = {str(one["id"]): one for one in source.records}
+    found = world.products()
+    assert {key: (row["name"], row["minQty"]) for key, row in found.items()} == {
+        key: (row["name"], str(row["minQty"])) for key, row in wanted.items()
+    }
+    logged = [change for change in world.changes() if change[1] == "updated"]
+    assert sorted(logged) == sorted(
+        (one["id"], "updated", field, old, str(one[field]))
+        for n, one in enumerate(changed, 1)
+        for field, old in (("name", f"H{n}.104.023"), ("minQty", "1"))
+        if str(one[field]) != old
+    )
+
+
+def test_fields_that_did_not_change_are_not_written(world: World, source: FakeSource) -> None:
+    """What an update writes stands in the change log: other fields keep even their spelling."""
+    source.records = [record(1, name="a  b"), *catalogue_of(120)[1:]]
+    world.run()
+    source.records = [record(1, name="a b", minQty=2), *catalogue_of(120)[1:]]
+
+    world.run()
+
+    assert world.products()["000001K2"] == {
+        "id": "000001K2",
+        "name": "a  b",
+        "minQty": "2",
+        "stopped": 0,
+    }
+    assert world.changes()[-1] == ("000001K2", "updated", "minQty", "1", "2")
+
+
+def test_updates_of_many_rows_leave_edits_by_others_watched(
+    world: World, source: FakeSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether a large plan is written or given up, an edit after it is noticed."""
+    monkeypatch.setattr(plan_writer, "_UPDATES_UNWATCHED", 5)
+    source.records = catalogue_of(120)
+    world.run()
+    source.records = [record(n, name="new") for n in range(1, 41)] + catalogue_of(120)[40:]
+    control = RunControl()
+    original = control.checkpoint
+
+    def checkpoint() -> None:
+        if not is_watched(world):
+            control.stop(RunCancelled("stopped", "in the midst of the updates"))
+        original()
+
+    control.checkpoint = checkpoint  # type: ignore[method-assign]
+
+    assert world.run(control).outcome is RunOutcome.CANCELLED
+    assert is_watched(world)
+    assert world.run().outcome is RunOutcome.COMPLETED
+    assert is_watched(world)
+
+
+def is_watched(world: World) -> bool:
+    """Return whether the trigger is there that notices edits by others."""
+    query = "SELECT 1 FROM sqlite_schema WHERE name = 'products_foreign_edit'"
+    return world.database.row(query) is not None
 
 
 def test_columns_of_other_feeds_are_left_alone(world: World, source: FakeSource) -> None:

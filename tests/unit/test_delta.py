@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from archibald_sync.domain.delta import (
     ExistingRecord,
 )
 from archibald_sync.domain.models import FieldChange, Page
-from archibald_sync.domain.normalise import Notation
+from archibald_sync.domain.normalise import Notation, comparable
 from archibald_sync.domain.resources import PRODUCTS
 from archibald_sync.domain.samples import sample_changes
 from archibald_sync.errors import SourceFormatError
@@ -77,10 +76,12 @@ class Known:
 
     def planner(self) -> DeltaPlanner:
         """Return a planner over what is known."""
-        ids = [record.row_id for record in self.rows.values()]
+        hashed, rows = set(self.hashes.values()), self.rows.values()
+        active = [row.row_id for row in rows if row.row_id not in self.deleted]
         snapshot = CatalogueSnapshot(
-            row_by_hash=self.hashes,
-            active=array("q", (one for one in ids if one not in self.deleted)),
+            row_by_hash=dict(self.hashes),
+            unhashed=[row_id for row_id in active if row_id not in hashed],
+            active=len(active),
             deleted=self.deleted,
             missed=self.missed,
             is_same_mapping=self.is_same_mapping,
@@ -164,9 +165,10 @@ def test_changed_fields_are_named() -> None:
     """An update says which fields changed, from what to what."""
     plan = planned(catalogue(A, B), ("A1", "file", 2), B)
 
-    ((row_id, _, _, values, changes),) = plan.updated
-    assert (row_id, values) == (1, ("A1", "file", "2"))
-    assert changes == [("minQty", "1", "2")]
+    ((row_id, known_hash, _, content_hash, key, changes),) = plan.updated
+    assert (row_id, key, changes) == (1, "A1", [("minQty", "1", "2")])
+    assert known_hash == digest(comparable(("A1", "file", "1")))
+    assert content_hash == digest(comparable(("A1", "file", "2")))
     assert sample_changes(plan) == {
         "created": [],
         "updated": [{"id": "A1", "changes": [FieldChange("minQty", "1", "2")]}],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import permutations
 from typing import Any
 
 import msgspec
@@ -10,7 +11,8 @@ import pytest
 
 from archibald_sync.errors import SourceFormatError
 from archibald_sync.sources.http import Answer
-from archibald_sync.sources.json_document import JsonDocument, RecordReader
+from archibald_sync.sources.json_document import JsonDocument
+from archibald_sync.sources.json_records import RecordReader
 
 
 def document(value: Any) -> JsonDocument:  # noqa: ANN401  # whatever JSON can say
@@ -65,24 +67,33 @@ def test_another_shape_is_named(value: object, path: tuple[str, ...], code: str)
     assert refusal.value.code == code
 
 
+@pytest.mark.parametrize("body", [b'{"\x80":1,"items":[]}', b'{"x":"\xff","items":[]}'])
+def test_text_that_is_no_utf8_is_an_error_of_the_source(body: bytes) -> None:
+    """Bytes that are no characters are refused by name, as a key and as a value."""
+    with pytest.raises(SourceFormatError) as refusal:
+        JsonDocument(Answer(body, "application/json", None)).records(("items",))
+
+    assert refusal.value.code == "source_json"
+
+
 @pytest.mark.parametrize(
     "columns", [("A", "B"), ("A", 'B"'), ("B\\", "A"), ("A", "A"), ("A", "B\n")]
 )
 def test_values_come_in_the_order_of_the_mapping(columns: tuple[str, ...]) -> None:
     """Whatever the columns are called, each value is that of its column; what lacks is None."""
     record = {name: number for number, name in enumerate(reversed(columns))} | {"other": [1]}
+    raws = [msgspec.Raw(json.dumps(record).encode()), msgspec.Raw(b"{}")]
     reader = RecordReader(columns)
 
-    assert reader.values(msgspec.Raw(json.dumps(record).encode())) == tuple(
-        record[name] for name in columns
-    )
-    assert reader.values(msgspec.Raw(b"{}")) == (None, None)
+    assert reader.of(raws)(0) == tuple(record[name] for name in columns)
+    assert reader.of(raws)(1) == (None, None)
+    assert reader.of(raws[::-1])(1) == reader.of(raws)(0)
 
 
 @pytest.mark.parametrize("columns", [("A", "B"), ("A", "A")])
 def test_the_last_of_repeated_keys_counts(columns: tuple[str, ...]) -> None:
     """A key that an object repeats has its last value, as everywhere else."""
-    assert RecordReader(columns).values(msgspec.Raw(b'{"A":1,"A":2}'))[0] == 2
+    assert RecordReader(columns).of([msgspec.Raw(b'{"A":1,"A":2}')])(0)[0] == 2
 
 
 @pytest.mark.parametrize("raw", [b"[]", b"5", b'{"A":', b"nothing", b"[" * 100_000])
@@ -90,4 +101,29 @@ def test_the_last_of_repeated_keys_counts(columns: tuple[str, ...]) -> None:
 def test_what_is_no_record_fails_the_extract(raw: bytes, columns: tuple[str, ...]) -> None:
     """A record that is no JSON object is an error of the source, not a row without values."""
     with pytest.raises(SourceFormatError, match="not a valid JSON object"):
-        RecordReader(columns).values(msgspec.Raw(raw))
+        RecordReader(columns).of([msgspec.Raw(raw)])(0)
+
+
+def test_a_column_that_is_no_utf8_fails_the_extract() -> None:
+    """A record is refused as well where only the name of a column is damaged."""
+    with pytest.raises(SourceFormatError, match="not a valid JSON object"):
+        RecordReader(("A", "A")).of([msgspec.Raw(b'{"\x80":1}')])(0)
+
+
+def test_columns_come_in_any_order() -> None:
+    """However often a source orders its columns anew, each value is that of its column."""
+    names = ("A", "B", "C", "D")
+    reader = RecordReader(names)
+    orders = list(permutations(names)) * 2
+
+    rows = [
+        reader.of([msgspec.Raw(json.dumps({name: ord(name) for name in order}).encode())])(0)
+        for order in orders
+    ]
+
+    assert rows == [(65, 66, 67, 68)] * len(orders)
+
+
+def test_an_empty_page_has_no_records_to_read() -> None:
+    """A page without records is a page."""
+    assert callable(RecordReader(("A",)).of([]))

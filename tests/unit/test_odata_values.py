@@ -5,6 +5,7 @@ from __future__ import annotations
 from zoneinfo import ZoneInfo
 
 import pytest
+from fuzzing import tried
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -102,6 +103,7 @@ def test_the_key_stays_as_it_is() -> None:
     assert readers((FieldType.TEXT, FieldType.TEXT), None)[0] is None
 
 
+@tried(100)
 @given(
     st.one_of(
         st.text(),

@@ -12,18 +12,17 @@ from urllib.parse import quote, urlencode
 
 from archibald_sync.errors import PermanentSourceError, SourceFormatError
 from archibald_sync.sources.http import joined
-from archibald_sync.sources.json_document import JsonDocument, RecordReader
+from archibald_sync.sources.json_document import JsonDocument
 from archibald_sync.sources.json_extract import JsonExtract
 from archibald_sync.sources.json_pages import Walk, read_pages
+from archibald_sync.sources.json_records import RecordReader
 from archibald_sync.sources.odata.settings import Paging, Version
 from archibald_sync.sources.odata.values import readers
 from archibald_sync.sources.page_fetcher import Request
 from archibald_sync.sources.reading import describe_first_page
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping, Sequence
-
-    import msgspec
+    from collections.abc import Callable, Generator, Iterable, Mapping
 
     from archibald_sync.domain.models import Page
     from archibald_sync.domain.normalise import Notation
@@ -74,7 +73,7 @@ class ODataSource:
         self._settings = settings
         self._dialect = _DIALECTS[settings.version]
         self._mapping = mapping.read_as(f"odata {settings.timezone}")
-        self._record = RecordReader(mapping.columns)
+        self._records = RecordReader(mapping.columns)
         self._readers = readers(mapping.types, settings.timezone)
 
     @property
@@ -138,7 +137,7 @@ class ODataSource:
             message += "write count = false if the source cannot"
             raise SourceFormatError(message, code="source_count")
         following = self._following(document, request, extract, len(raws), total)
-        decode = partial(self._decode, raws)
+        decode = partial(self._decode, self._records.of(raws))
         return extract.page(raws, decode, (None, total), is_last=following is None), following
 
     def _following(
@@ -185,11 +184,12 @@ class ODataSource:
         url = self._settings.http.url
         return Request(f"{url}{'&' if '?' in url else '?'}{text}", headers=headers)
 
-    def _decode(self, raws: Sequence[msgspec.Raw], index: int) -> tuple[object, ...]:
-        values = self._record.values(raws[index])
+    def _decode(
+        self, values_of: Callable[[int], tuple[object, ...]], index: int
+    ) -> tuple[object, ...]:
         return tuple(
             value if read is None else read(value)
-            for read, value in zip(self._readers, values, strict=True)
+            for read, value in zip(self._readers, values_of(index), strict=True)
         )
 
 

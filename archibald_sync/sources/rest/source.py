@@ -6,21 +6,19 @@ Records are found without being decoded; each is decoded only when its bytes are
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from itertools import count, takewhile
 from typing import TYPE_CHECKING
 
 from archibald_sync.sources.http import joined
-from archibald_sync.sources.json_document import JsonDocument, RecordReader
+from archibald_sync.sources.json_document import JsonDocument
 from archibald_sync.sources.json_extract import JsonExtract
 from archibald_sync.sources.json_pages import Walk, read_pages
+from archibald_sync.sources.json_records import RecordReader
 from archibald_sync.sources.page_fetcher import Request
 from archibald_sync.sources.reading import describe_first_page
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Sequence
-
-    import msgspec
+    from collections.abc import Generator, Iterable
 
     from archibald_sync.domain.models import Page
     from archibald_sync.domain.normalise import Notation
@@ -38,7 +36,7 @@ class RestSource:
         """Read as ``settings`` say; nothing is asked before ``pages``."""
         self._settings = settings
         self._mapping = mapping
-        self._reader = RecordReader(mapping.columns)
+        self._records = RecordReader(mapping.columns)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -96,7 +94,7 @@ class RestSource:
         if is_complete and settings.pagination.style in {"page", "offset"} and total_pages is None:
             following = None
         counts = (total_pages, total)
-        decode = partial(self._decode, raws)
+        decode = self._records.of(raws)
         return extract.page(raws, decode, counts, is_last=following is None), following
 
     def _first_request(self) -> Request:
@@ -155,9 +153,6 @@ class RestSource:
             offsets = takewhile(lambda offset: offset < total, count(rows, rows))
             return (second.with_param(pagination.offset_param, offset) for offset in offsets)
         return ()
-
-    def _decode(self, raws: Sequence[msgspec.Raw], index: int) -> tuple[object, ...]:
-        return self._reader.values(raws[index])
 
 
 def _path(dotted: str) -> Path:
