@@ -40,7 +40,7 @@ class KnownContents:
 
         Not where few bytes are new, nor where contents turned out to change as well.
         """
-        if misses < _USEFUL_RATIO * records:
+        if not misses or misses < _USEFUL_RATIO * records:
             return False
         is_vain = self._sought >= _SOUGHT_FIRST and self._found < _USEFUL_RATIO * self._sought
         return not is_vain and bool(self._rows)

@@ -14,7 +14,8 @@ from archibald_sync.sources.json_document import UNREADABLE
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    _Reader = Callable[[msgspec.Raw], tuple[object, ...]]
+    # Decodes a record; picks the values of our columns, in our order.
+    _Reader = tuple[Callable[[msgspec.Raw], Any], Callable[[Any], tuple[object, ...]]]
 
 # A source that orders its columns anew each time must not cost a structure each time.
 _MAX_ORDERS = 8
@@ -41,7 +42,8 @@ class RecordReader:
         It takes the record's index, and raises `SourceFormatError` where that is no JSON
         object.
         """
-        return partial(_values, self._fitting(raws[0]) if raws else self._read, raws)
+        decode, pick = self._fitting(raws[0]) if raws else self._any_order
+        return partial(_values, decode, pick, raws)
 
     def _fitting(self, raw: msgspec.Raw) -> _Reader:
         """Return a reader for records whose columns come in the order of this one."""
@@ -50,15 +52,16 @@ class RecordReader:
         except UNREADABLE:
             order = ()
         if not order:
-            return self._read
+            return self._any_order
         if order not in self._readers and len(self._readers) < _MAX_ORDERS:
             self._readers[order] = _fitted(self._columns, order)
         # Any of them reads it; the right one is faster.
         return self._readers.get(order) or next(iter(self._readers.values()))
 
-    def _read(self, raw: msgspec.Raw) -> tuple[object, ...]:
-        record = _record.decode(raw)
-        return tuple([record.get(column) for column in self._columns])
+    @property
+    def _any_order(self) -> _Reader:
+        columns = self._columns
+        return _record.decode, lambda record: tuple([record.get(column) for column in columns])
 
 
 def decoded(raw: msgspec.Raw) -> dict[str, Any]:
@@ -92,9 +95,14 @@ def refuse_missing_columns(raws: Sequence[msgspec.Raw], columns: Sequence[str]) 
     )
 
 
-def _values(read: _Reader, raws: Sequence[msgspec.Raw], index: int) -> tuple[object, ...]:
+def _values(
+    decode: Callable[[msgspec.Raw], Any],
+    pick: Callable[[Any], tuple[object, ...]],
+    raws: Sequence[msgspec.Raw],
+    index: int,
+) -> tuple[object, ...]:
     try:
-        return read(raws[index])
+        return pick(decode(raws[index]))
     except UNREADABLE as exc:
         raise _no_record() from exc
 
@@ -117,9 +125,9 @@ def _fitted(columns: Sequence[str], order: Sequence[str]) -> _Reader:
     )
     decode, values = msgspec.json.Decoder(record).decode, msgspec.structs.astuple
     if theirs == list(columns):
-        return lambda raw: values(decode(raw))
+        return decode, values
     ours = itemgetter(*(theirs.index(column) for column in columns))
-    return lambda raw: ours(values(decode(raw)))
+    return decode, lambda record: ours(values(record))
 
 
 def _no_record() -> SourceFormatError:

@@ -273,6 +273,15 @@ def test_known_contents_are_not_looked_up() -> None:
     assert planned(known, ("A1", "file", "1"), ("B2", "bur", "5")).counts.unchanged == 2
 
 
+def test_contents_are_not_read_for_nothing() -> None:
+    """An empty page, and one whose bytes are known, cost no look at the contents."""
+    known = catalogue(A, B)
+    known.contents = lambda: pytest.fail("read for nothing")  # type: ignore[method-assign]
+
+    assert planned(known).counts.missing == 2
+    assert planned(known, A, B).counts.unchanged == 2
+
+
 def test_record_is_found_by_content_once() -> None:
     """A known content that is delivered twice is a duplicate, whatever its bytes."""
     plan = planned(catalogue(A, B), ("A1", "file", "1"), ("A1", "file", 1.0), B)
