@@ -121,6 +121,7 @@ def test_the_keyboard_alone_is_enough(watched: Watched) -> None:
     keys.press("Enter")
     expect(page.locator("#state[data-state=idle]")).to_be_visible()
 
+    page.wait_for_load_state("load")
     keys.press("Tab")
     expect(page.locator(".skip")).to_be_focused()
     keys.press("Enter")
