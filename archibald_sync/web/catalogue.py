@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Response, request
 from werkzeug.routing import BaseConverter
-from werkzeug.wsgi import FileWrapper
 
 from archibald_sync.domain.models import Role
 from archibald_sync.domain.reading import RecordQuery
 from archibald_sync.web import catalogue_schemas as schemas
 from archibald_sync.web.blueprint import Blueprint
-from archibald_sync.web.catalogue_csv import csv_file
+from archibald_sync.web.catalogue_csv import chunks_of, csv_file
 from archibald_sync.web.catalogue_rows import row_writer, shown_changes
 from archibald_sync.web.context import services
 from archibald_sync.web.delivery import answer, tag_by
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     from archibald_sync.web.openapi import Api
 
 _MAX_WORDS = 10
-_CHUNK_BYTES = 64 * 1024
 
 
 class RecordKeyConverter(BaseConverter):
@@ -95,8 +93,7 @@ def _add_lists(bp: Blueprint, resource: Resource, record: type[Schema]) -> None:
         _tag_by_revision(resource)
         found = _catalogue(resource).every_record(with_deleted=query["includeDeleted"])
         file = csv_file(resource, found)
-        chunks = FileWrapper(file, _CHUNK_BYTES)
-        response = Response(chunks, content_type="text/csv; charset=utf-8")
+        response = Response(chunks_of(file), content_type="text/csv; charset=utf-8")
         # Also where nobody reads the answer: a client that has gone, a HEAD.
         response.call_on_close(file.close)
         response.headers["Content-Disposition"] = f'attachment; filename="{resource.name}.csv"'

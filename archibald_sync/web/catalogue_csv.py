@@ -12,11 +12,12 @@ from archibald_sync.domain.resources import FieldType
 from archibald_sync.web.csv_cells import safe_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from archibald_sync.domain.resources import Resource
 
 _IN_MEMORY_BYTES = 1024 * 1024
+_CHUNK_BYTES = 64 * 1024
 _OWN_COLUMNS = ("createdAt", "updatedAt", "deletedAt")
 
 
@@ -40,6 +41,13 @@ def csv_file(resource: Resource, records: Iterable[Mapping[str, Any]]) -> IO[byt
         spooled.seek(0)
         opened.pop_all()
         return spooled
+
+
+def chunks_of(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield what ``file`` holds, and close it at the end."""
+    with file:
+        while chunk := file.read(_CHUNK_BYTES):
+            yield chunk
 
 
 def _cell(value: object, *, is_text: bool) -> object:

@@ -121,6 +121,7 @@ def test_the_keyboard_alone_is_enough(watched: Watched) -> None:
     keys.press("Enter")
     expect(page.locator("#state[data-state=idle]")).to_be_visible()
 
+    page.wait_for_load_state("load")
     keys.press("Tab")
     expect(page.locator(".skip")).to_be_focused()
     keys.press("Enter")
@@ -134,6 +135,7 @@ def test_the_keyboard_alone_is_enough(watched: Watched) -> None:
     expect(page.locator("#act-stop")).to_be_focused()
 
     keys.press("Enter")
+    expect(page.locator("#confirm")).to_be_visible()
     _tab_to(page, "confirm-yes")
     keys.press("Enter")
     expect(page.locator("#state[data-state=stopped]")).to_be_visible()

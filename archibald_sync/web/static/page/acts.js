@@ -73,14 +73,23 @@ function filled(text, values) {
   return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 }
 
+// Browsers tell later that a dialog has closed: it may be open again, for another question.
+let declineLast = () => {};
+
 function isWanted(form) {
   if (!form.dataset.question) return true;
   const dialog = document.getElementById("confirm");
   document.getElementById("confirm-question").textContent = form.dataset.question;
   dialog.returnValue = "no";
   dialog.showModal();
+  declineLast();
   return new Promise((resolve) => {
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
+    declineLast = () => resolve(false);
+    dialog.addEventListener("close", function closed() {
+      if (dialog.open) return;
+      dialog.removeEventListener("close", closed);
+      resolve(dialog.returnValue === "yes");
+    });
   });
 }
 

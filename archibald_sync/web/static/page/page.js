@@ -7,7 +7,12 @@ import { startTheme } from "./theme.js";
 import { startTimes } from "./times.js";
 
 // On a phone the places do not fit: the one that is shown must be seen.
-document.querySelector(".places [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+const places = document.querySelector(".places");
+const here = places?.querySelector("[aria-current]");
+if (here) {
+  const [inner, outer] = [here, places].map((one) => one.getBoundingClientRect());
+  places.scrollLeft += inner.left + inner.width / 2 - outer.left - outer.width / 2;
+}
 startTimes();
 startTheme();
 startSession();

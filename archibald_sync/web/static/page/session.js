@@ -60,16 +60,14 @@ export function renew(isDone = holds) {
 
 async function exchange(csrf) {
   localStorage.setItem(RENEWING, JSON.stringify({ csrf, at: Date.now() }));
-  try {
-    // Whoever leaves the page meanwhile must get the new cookies all the same: the old count no more.
-    const headers = { "X-CSRF-Token": csrf };
-    const answer = await fetch(REFRESH_URL, { method: "POST", headers, keepalive: true });
-    if (!answer.ok) return forget();
-    remember((await answer.json()).expiresAt);
-    return true;
-  } finally {
-    localStorage.removeItem(RENEWING);
-  }
+  // Whoever leaves the page meanwhile must get the new cookies all the same: the old count no more.
+  const headers = { "X-CSRF-Token": csrf };
+  const answer = await fetch(REFRESH_URL, { method: "POST", headers, keepalive: true });
+  // Only with an answer: a page that is left sees its question fail, though it is answered later.
+  localStorage.removeItem(RENEWING);
+  if (!answer.ok) return forget();
+  remember((await answer.json()).expiresAt);
+  return true;
 }
 
 // A page that is left while it renews loses the lock at once, and its new cookies come later:
