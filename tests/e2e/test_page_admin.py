@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from browser_support import PASSWORD, Site, Watched, running_browser, running_site, watched_page
+from browser_support import PASSWORD, Site, Watched, running_site, watched_page
 from support import wait_for
 
 if TYPE_CHECKING:
@@ -24,20 +24,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Return the running service over a small ERP."""
     with running_site(tmp_path_factory.mktemp("admin"), rows=50) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Return a running browser."""
-    with running_browser() as running:
-        yield running
-
-
-@pytest.fixture
-def watched(site: Site, browser: Browser) -> Iterator[Watched]:
-    """Return a page without a login, which must do nothing wrong."""
-    with watched_page(browser, site.url) as page:
-        yield page
 
 
 def log_in(watched: Watched, name: str, password: str) -> None:

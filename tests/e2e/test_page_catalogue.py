@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Literal
 
 import pytest
-from browser_support import PHONE, Site, Watched, running_browser, running_site, watched_page
+from browser_support import PHONE, Site, Watched, running_site, watched_page
 from support import wait_for
 
 if TYPE_CHECKING:
@@ -36,13 +36,6 @@ def is_indexed(site: Site) -> bool:
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
         (count,) = connection.execute("SELECT COUNT(*) FROM product_search").fetchone()
     return bool(count >= 300)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Return a running browser."""
-    with running_browser() as running:
-        yield running
 
 
 @pytest.fixture

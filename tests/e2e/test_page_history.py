@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from browser_support import PHONE, Site, running_browser, running_site, watched_page
+from browser_support import PHONE, Site, running_site, watched_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,13 +25,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         running.erp.faults.switch_on("filtered", rows=40)
         code, _, err = running.instance.call("sync", "--no-progress")
         assert code == 3, err
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Return a running browser."""
-    with running_browser() as running:
         yield running
 
 

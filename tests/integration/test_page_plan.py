@@ -74,8 +74,8 @@ def test_held_plan_stands_beside_the_last_good_sync(api: Api, source: FakeSource
     assert (counts["Created"], counts["Updated"]) == (["1,000", "0"], ["0", "1,000"])
     lost = table(text, "coverage-title")
     assert list(lost.items()) == [
-        ("name empty now", ["100%", "0%"]),
-        ("minQty fewer values", ["100%", "50%"]),
+        ("Article name empty now", ["100%", "0%"]),
+        ("Smallest quantity fewer values", ["100%", "50%"]),
     ]
     assert "All 4 columns" in text
 
@@ -109,10 +109,10 @@ def test_entries_of_each_kind_are_told(api: Api, source: FakeSource) -> None:
 
     assert "002000K2" in entries("created")
     assert "H2000.104.023" in entries("created")
-    assert re.search("000001K2.*name.*H1.104.023.*other", entries("updated"))
+    assert re.search("000001K2.*Article name.*H1.104.023.*other", entries("updated"))
     assert "would stay for now" in entries("missing")
     assert re.search("003000K2.*000299K2", entries("renamed"))
-    assert re.search("minQty.*many.*expected a number", entries("rejected"))
+    assert re.search("Smallest quantity.*many.*expected a number", entries("rejected"))
     assert "None of this kind." in entries("restored")
     assert page(api, run_path(world, more="/plan?kind=other")).status_code == 400
     assert page(api, run_path(world, more="/plan?kind=missing&at=1")).status_code == 400
@@ -138,7 +138,7 @@ def test_samples_remain_of_a_plan_that_is_not_kept(api: Api, source: FakeSource)
     text = shown(api, run_path(world, more="/plan?kind=updated"))
 
     assert "These are the samples of this one." in text
-    assert re.search("000001K2.*name.*H1.104.023.*other", text)
+    assert re.search("000001K2.*Article name.*H1.104.023.*other", text)
     for kind in ("created", "missing", "restored", "renamed", "rejected"):
         assert page(api, run_path(world, more=f"/plan?kind={kind}")).status_code == 200
 

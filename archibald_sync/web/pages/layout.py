@@ -13,6 +13,7 @@ from archibald_sync.web import tokens
 from archibald_sync.web.context import services
 from archibald_sync.web.pages import problems, words
 from archibald_sync.web.pages.assets import asset_url
+from archibald_sync.web.pages.fields import label_of_name
 from archibald_sync.web.pages.language import LANGUAGES, gettext, language, later
 from archibald_sync.web.security import known_caller
 
@@ -48,7 +49,7 @@ PLACES = (
 
 def init_app(app: Flask) -> None:
     """Give templates what macros need, wherever they are rendered."""
-    app.jinja_env.filters.update(iso=iso, utc=utc)
+    app.jinja_env.filters.update(iso=iso, utc=utc, field_label=field_label)
 
 
 def of_resource(name: str) -> str:
@@ -91,6 +92,11 @@ def is_local(path: str | None) -> bool:
         and "\\" not in path
         and path.isprintable()
     )
+
+
+def field_label(name: str) -> str:
+    """Return what a field of this page's resource is called, for people."""
+    return label_of_name(here().resource, name)
 
 
 def context() -> dict[str, Any]:
