@@ -243,7 +243,9 @@ def test_changes_of_a_run_are_told_field_by_field(api: Api, source: FakeSource) 
     assert len(changes) == len(world.changes()) - 200
     assert "H1.104.023" in changes[1]
     assert "new 1" in changes[1]
-    assert [">no<" in one and ">yes<" in one for one in changes if "No longer" in one] == [True] * 40
+    assert [">no<" in one and ">yes<" in one for one in changes if "No longer" in one] == [
+        True
+    ] * 40
     assert "No record changed." in shown(api, run_path(world, 2))
 
 
