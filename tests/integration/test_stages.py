@@ -158,11 +158,10 @@ def test_source_says_what_it_does(world: World, source: FakeSource) -> None:
     assert seen[:2] == ["download", "login"]
 
 
-def test_stage_that_is_entered_again_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stage_that_is_entered_again_goes_on() -> None:
     """Two logins of one session count as one stage."""
     moments = iter([0.0, 1.0, 1.5, 4.0])
-    monkeypatch.setattr("archibald_sync.services.stages.time.monotonic", lambda: next(moments))
-    times = StageTimes()
+    times = StageTimes(lambda: next(moments))
     times.enter(Stage.LOGIN)
     times.enter(Stage.DOWNLOAD)
     times.enter(Stage.LOGIN)
