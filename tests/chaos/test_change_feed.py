@@ -7,6 +7,7 @@ import random
 import signal
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from chaos.test_crash_points import Fuse, TracedDatabase, own, trace
 from support import FakeSource, World, record
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-_SYNCS = 100
 _PRODUCTS = 60
 _PAGE = 7
 
@@ -70,14 +70,15 @@ def sync_in_a_child(folder: Path, number: int, chance: random.Random) -> int:
     return child
 
 
-def test_feed_never_skips_or_repeats(tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize("syncs", [30, pytest.param(100, marks=pytest.mark.slow)])
+def test_feed_never_skips_or_repeats(tmp_path: Path, seed: int, syncs: int) -> None:
     """Read while syncs commit and die, the feed gives each change once and the right copy."""
     chance, consumer = random.Random(seed), Consumer()
     source = FakeSource()
     world = World(tmp_path, source)
     ends = {0: 0, -signal.SIGKILL: 0}
 
-    for number in range(_SYNCS):
+    for number in range(syncs):
         child = sync_in_a_child(tmp_path, number, chance)
         ended = 0
         while not ended:
@@ -92,4 +93,4 @@ def test_feed_never_skips_or_repeats(tmp_path: Path, seed: int) -> None:
     world.close()
     assert consumer.seen == [row["id"] for row in rows]
     assert consumer.copy == shown
-    assert min(ends.values()) > _SYNCS / 10, ends
+    assert min(ends.values()) > syncs / 10, ends
