@@ -95,7 +95,7 @@ def test_a_stopped_schedule_starts_nothing_until_it_is_started(
 def test_a_run_by_hand_moves_and_completes(admin: Watched, site: Site) -> None:
     """Rows grow while a run reads; the second reading of its kind says when it should end."""
     page = admin.page
-    site.erp.faults.switch_on("slow", seconds=0.5)
+    site.erp.faults.switch_on("slow", seconds=2)  # ten pages, four at a time
     _run(admin)
     seen: list[int] = []
 
