@@ -133,7 +133,7 @@ def _assert_committed_together(ledger: Ledger) -> None:
     """Assert that sessions are completed if and only if their plan is in the change log."""
     logged = ledger.rows(
         "SELECT s.id, s.status, s.itemsCreated, s.itemsUpdated, "
-        "COUNT(DISTINCT c.id) FILTER (WHERE c.changeType = 'created') AS created, "
+        "COUNT(DISTINCT c.id) FILTER (WHERE c.changeType IN ('created', 'renamed')) AS created, "
         "COUNT(DISTINCT c.productId) FILTER (WHERE c.changeType = 'updated') AS updated "
         "FROM sync_sessions s LEFT JOIN product_changes c ON c.sessionId = s.id GROUP BY s.id"
     )
