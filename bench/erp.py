@@ -58,7 +58,7 @@ class _Handler(BaseHTTPRequestHandler):
         if page == 1:
             self.server.reads += 1
         body = self.server.payloads[max(self.server.reads, 0) % len(self.server.payloads)][page - 1]
-        time.sleep(self.server.latency_s)
+        time.sleep(self.server.latency_s)  # the latency itself
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))

@@ -63,7 +63,7 @@ class LateOwnership(Ownership):
 
     def renew(self) -> bool:
         """Prolong the lease, or let go, after a while."""
-        time.sleep(LATE_S)
+        time.sleep(LATE_S)  # what makes it late
         return super().renew()
 
 
@@ -96,5 +96,5 @@ def create_app() -> Flask:
 
 def _loiter() -> str:
     print("loitering", flush=True)  # noqa: T201  # the test waits for it
-    time.sleep(LOITER_S)
+    time.sleep(LOITER_S)  # what blocks the worker
     return "done\n"

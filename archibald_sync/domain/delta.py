@@ -21,6 +21,7 @@ from archibald_sync.domain.columns import ColumnReader
 from archibald_sync.domain.contents import KnownContents
 from archibald_sync.domain.coverage import CoverageTally
 from archibald_sync.domain.models import Page, PlanCounts
+from archibald_sync.domain.no_spool import NoSpool
 from archibald_sync.domain.normalise import Normaliser, ValueRejectedError, is_same
 from archibald_sync.domain.sought import SoughtContents
 from archibald_sync.errors import SourceFormatError
@@ -206,7 +207,7 @@ class DeltaPlanner:
                 self._compare(page, unknown)
         tally.extracted += len(page.fingerprints)
         if self._is_volatile():
-            self._refreshed = _NoSpool()
+            self._refreshed = NoSpool()
 
     def finish(self, missing_runs_before_delete: int) -> Plan:
         """Return the plan, once every page was added.
@@ -238,7 +239,7 @@ class DeltaPlanner:
         self._make_room(max(rows))
         seen = self._seen
         unknown = [record for record, row in zip(records, rows, strict=True) if seen[row]]
-        if not isinstance(self._refreshed, _NoSpool):
+        if not isinstance(self._refreshed, NoSpool):
             for (index, _), row, content_hash in zip(records, rows, hashes, strict=True):
                 if not seen[row]:
                     source_hash = page.fingerprints[index]
@@ -388,16 +389,3 @@ class DeltaPlanner:
         known = max(self._tally.extracted, self._snapshot.active)
         is_volatile = self._tally.same_content > VOLATILE_RATIO * known
         return is_volatile and self._snapshot.is_same_mapping
-
-
-class _NoSpool:
-    """A spool that keeps nothing."""
-
-    def append(self, item: tuple[Any, ...]) -> None:
-        pass
-
-    def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        return iter(())
-
-    def __len__(self) -> int:
-        return 0

@@ -111,7 +111,7 @@ class RunControl:
             self._stages = StageTimes()
         try:
             yield
-        except Exception as exc:
+        except Exception as exc:  # a stop may have broken anything: it is what is told
             if (reason := self.stopped_by) is None or reason is exc:
                 raise
             raise reason from exc

@@ -152,7 +152,7 @@ class SyncService:
             self._attempts(work)
         except Fenced:
             raise
-        except Exception as exc:
+        except Exception as exc:  # recorded whatever it is; raised again if unforeseen
             end = self._end_of(work, exc)
             self._finish(work, end)
             if not isinstance(exc, ArchibaldSyncError):
@@ -204,7 +204,7 @@ class SyncService:
                 # Whoever took a lease a moment ago may have been told that all is quiet.
                 self.supervise(control)
                 self._worker.attempt(work, session_id)
-        except Exception as exc:
+        except Exception as exc:  # recorded whatever it is, and raised again
             self._end_session(work, exc)
             raise
         self._log.info("%s successful (attempt %d)", self._kind(claim), work.attempts)

@@ -102,7 +102,7 @@ def _public_key(foreign: ForeignTokens) -> Any:  # noqa: ANN401  # a type of the
 
     try:
         key = load_pem_public_key(foreign.key.encode())
-    except Exception as exc:
+    except Exception as exc:  # the library promises no common class; it is read once, at start
         raise _unfit("cannot be read") from exc
     if foreign.algorithm == "RS256":
         if not isinstance(key, RSAPublicKey) or key.key_size < _MIN_RSA_BITS:

@@ -94,7 +94,7 @@ def test_take_over_after_kill_nine(site: Site, table: Table, seed: int) -> None:
         for _ in range(20):
             owner, epoch = service.await_owner(), site.ledger.lease()["epoch"]
             wait_for(lambda: len(service.workers()) == 2, PATIENCE_S)
-            time.sleep(dice.uniform(0.5, 2.0))
+            time.sleep(dice.uniform(0.5, 2.0))  # any moment will do: no event
             owner.kill()
             times_s.append(seconds_until(lambda epoch=epoch: site.ledger.lease()["epoch"] > epoch))  # type: ignore[misc]
 
@@ -106,7 +106,7 @@ def suspend_outside_a_write(site: Site, owner: psutil.Process) -> None:
     owner.suspend()
     while site.is_locked():
         owner.resume()
-        time.sleep(0.01)
+        time.sleep(0.01)  # the kernel tells nobody that a lock is free
         owner.suspend()
 
 
@@ -172,7 +172,7 @@ class Orders:
             self._await_session(service)
             if is_late:
                 wait_for(lambda: self._stage() in {"apply", None}, PATIENCE_S)
-            time.sleep(dice.uniform(0, 1.5 if is_late else 6))
+            time.sleep(dice.uniform(0, 1.5 if is_late else 6))  # any moment of it
             if (stage := self._stage()) is not None:
                 break
         self.stages.add(stage)
@@ -207,7 +207,7 @@ def test_sigterm_while_a_large_sync_works(large_site: Site, table: Table, seed: 
     for _ in range(5):
         with large_site.service(application=APPLICATION) as service:
             wait_for(lambda: large_site.ledger.sessions("running"), PATIENCE_S)
-            time.sleep(dice.uniform(0, 8))
+            time.sleep(dice.uniform(0, 8))  # any moment of the run
             times_s.append(service.end())
         assert large_site.ledger.sessions("running") == []
 
