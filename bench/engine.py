@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from contextlib import AbstractContextManager
 
-    from archibald_sync.domain.delta import Plan
     from archibald_sync.domain.models import Page, Stage
+    from archibald_sync.domain.plan import Plan
     from archibald_sync.domain.ports import Control
 
 _RECORDS, _TOTAL = ("items",), ("total",)

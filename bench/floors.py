@@ -131,7 +131,7 @@ def log(database: str, folder: str, fields: int) -> Measured:
 def _decoded(payload: str) -> Iterator[list[tuple[object, ...]]]:
     source = PayloadSource(Payload(Path(payload)))
     for page in source.pages(Unstoppable()):
-        yield [page.decode(index) for index in range(len(page.fingerprints))]
+        yield page.decode(range(len(page.fingerprints)))
 
 
 def _reader() -> ColumnReader:

@@ -101,9 +101,9 @@ def archibald_source(
 def records_of(source: Source, control: RunControl | None = None) -> list[tuple[object, ...]]:
     """Return all records of one extract."""
     return [
-        page.decode(index)
+        record
         for page in source.pages(control or RunControl())
-        for index in range(len(page.fingerprints))
+        for record in page.decode(range(len(page.fingerprints)))
     ]
 
 

@@ -61,7 +61,7 @@ def read(source: Source, validator: str | None = None) -> list[Page]:
 
 def delivered(pages: Iterable[Page]) -> list[tuple[object, ...]]:
     """Return the values of all records as they are delivered."""
-    return [page.decode(i) for page in pages for i in range(len(page.fingerprints))]
+    return [row for page in pages for row in page.decode(range(len(page.fingerprints)))]
 
 
 def values(source: Source, pages: Iterable[Page]) -> list[tuple[Value, ...] | str]:

@@ -119,8 +119,8 @@ class FakeSource:
         raws = [json.dumps(one).encode() for one in chunk]
         seed = xxhash.xxh32_intdigest(self.mapping_version.encode())
 
-        def decode(index: int) -> tuple[object, ...]:
-            return tuple(chunk[index].get(name) for name in self.fields)
+        def decode(indexes: Sequence[int]) -> list[tuple[object, ...]]:
+            return [tuple(chunk[index].get(name) for name in self.fields) for index in indexes]
 
         return Page(
             number,

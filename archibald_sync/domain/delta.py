@@ -23,106 +23,29 @@ from archibald_sync.domain.coverage import CoverageTally
 from archibald_sync.domain.models import Page, PlanCounts
 from archibald_sync.domain.no_spool import NoSpool
 from archibald_sync.domain.normalise import Normaliser, ValueRejectedError, is_same
+from archibald_sync.domain.plan import Plan
 from archibald_sync.domain.sought import SoughtContents
 from archibald_sync.errors import SourceFormatError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from archibald_sync.domain.coverage import Coverage, PlanCoverage
     from archibald_sync.domain.normalise import Value
-    from archibald_sync.domain.oscillation import Oscillation
-    from archibald_sync.domain.ports import Digest, Source, Spool, SpoolFactory
+    from archibald_sync.domain.plan import CatalogueSnapshot, ExistingRecord
+    from archibald_sync.domain.ports import Digest, Source, SpoolFactory
     from archibald_sync.domain.resources import Resource
 
-    # Records of a page: where each stands there, and its values as delivered.
-    _Delivered = list[tuple[int, tuple[object, ...]]]
+    # A record: its row in the extract, its source hash, and its values as delivered.
+    _Delivered = tuple[int, bytes, tuple[object, ...]]
 
 SAMPLE_SIZE = 20
 VOLATILE_RATIO = 0.10
-# So few that their values stay in the processor's cache: twice as fast as a page of 1,000.
+# So many that a look at the catalogue is worth it, and so few that their values stay in the
+# processor's cache: twice as fast as a page of 1,000.
 _COMPARED_AT_ONCE = 200
 
 # Where a record was not met among those that are expected; rows are numbered from 1 on.
 _NO_ROW = 0
-
-
-@dataclass(frozen=True, slots=True)
-class ExistingRecord:
-    """A record of the catalogue as the planner compares it."""
-
-    row_id: int
-    content_hash: bytes | None
-    values: tuple[Value, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class CatalogueSnapshot:
-    """The catalogue's fingerprints and states, read at one moment.
-
-    ``row_by_hash`` maps source hash to row number: a planner takes out of it what it
-    meets. ``unhashed`` are the rows that are active and have no source hash, ``active``
-    is how many are active in all; ``deleted`` are the rows that are deleted, ``missed``
-    those active ones that were missing before, with how often. ``coverage`` is that of
-    the active rows, None where it has to be counted anew. ``row_by_content`` reads, when
-    it is wanted, the content hashes with their row numbers.
-    """
-
-    row_by_hash: dict[bytes, int]
-    unhashed: Sequence[int]
-    active: int
-    deleted: frozenset[int]
-    missed: Mapping[int, int]
-    is_same_mapping: bool
-    coverage: Coverage | None = None
-    row_by_content: Callable[[], dict[bytes, int]] = dict
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What an extract would change, ready to be judged and written.
-
-    Spools hold, for each record: ``created`` (source hash, content hash, values);
-    ``updated`` (row id, content hash as it was compared, source hash, content hash, key,
-    changes: field, old and new value); ``refreshed`` (row id, content hash as it was
-    compared, source hash, content hash) whose content is the same; ``rejected`` (row of
-    the extract, field, value, reason). ``restored`` and
-    ``missing`` rows are row numbers; ``deleted`` is the part of the missing that has
-    now been missing often enough; ``reappeared`` are active rows missed before.
-    ``written`` is what created and updated records add to the coverage; ``coverage``
-    is known once the catalogue was asked for the rest, and so are the ``renames`` (of
-    created records that only got another key, the old one by the new one) and samples of
-    the ``oscillations``. ``validator`` is for the source, the next time.
-    """
-
-    fields: tuple[str, ...]
-    mapping_version: str
-    counts: PlanCounts
-    created: Spool
-    updated: Spool
-    refreshed: Spool
-    restored: array[int]
-    missing: array[int]
-    deleted: array[int]
-    reappeared: array[int]
-    rejected: Spool
-    duplicate_keys: tuple[str, ...]
-    written: Coverage
-    coverage: PlanCoverage | None = None
-    renames: Mapping[str, str] = field(default_factory=dict)
-    oscillations: tuple[Oscillation, ...] = ()
-    validator: str | None = None
-
-    def is_empty(self) -> bool:
-        """Return whether applying the plan would write no catalogue row."""
-        return not (
-            len(self.created)
-            or len(self.updated)
-            or len(self.refreshed)
-            or self.restored
-            or self.missing
-            or self.reappeared
-        )
 
 
 @dataclass
@@ -177,11 +100,12 @@ class DeltaPlanner:
         self._make_room(max(chain(snapshot.row_by_hash.values(), snapshot.unhashed), default=0))
         self._refused: set[int] = set()
         self._new_keys: set[str] = set()
+        self._waiting: list[_Delivered] = []
         self._tally = _Tally()
         self._coverage = CoverageTally(source.fields)
 
     def add(self, page: Page) -> None:
-        """Compare the records of ``page``.
+        """Compare the records of ``page``; some of those whose bytes changed wait for more.
 
         Raises:
             SourceFormatError: A record has no usable key.
@@ -200,11 +124,9 @@ class DeltaPlanner:
         tally.unchanged += len(page.fingerprints) - len(misses)
         is_useful = self._contents.are_of_use(len(misses), len(page.fingerprints))
         for start in range(0, len(misses), _COMPARED_AT_ONCE):
-            some = misses[start : start + _COMPARED_AT_ONCE]
-            records = list(zip(some, map(page.decode, some), strict=True))
-            unknown = self._unknown_contents(page, records) if is_useful else records
-            if unknown:
-                self._compare(page, unknown)
+            records = self._read(page, misses[start : start + _COMPARED_AT_ONCE])
+            self._waiting += self._unknown_contents(records) if is_useful else records
+            self._compare_waiting(_COMPARED_AT_ONCE)
         tally.extracted += len(page.fingerprints)
         if self._is_volatile():
             self._refreshed = NoSpool()
@@ -215,7 +137,11 @@ class DeltaPlanner:
         Args:
             missing_runs_before_delete: After how many consecutive complete extracts
                 without it a record is deleted.
+
+        Raises:
+            SourceFormatError: A record has no usable key.
         """
+        self._compare_waiting(1)
         restored, missing, deleted, reappeared = self._sweep(missing_runs_before_delete)
         return Plan(
             fields=self._fields,
@@ -233,16 +159,20 @@ class DeltaPlanner:
             written=self._coverage.total(),
         )
 
-    def _unknown_contents(self, page: Page, records: _Delivered) -> _Delivered:
+    def _read(self, page: Page, indexes: Sequence[int]) -> list[_Delivered]:
+        rows = map((self._tally.extracted + 1).__add__, indexes)
+        hashes = map(page.fingerprints.__getitem__, indexes)
+        return list(zip(rows, hashes, page.decode(indexes), strict=True))
+
+    def _unknown_contents(self, records: list[_Delivered]) -> list[_Delivered]:
         """Settle the records whose content is known; return the others."""
-        rows, hashes = self._contents.look_up([delivered for _, delivered in records])
+        rows, hashes = self._contents.look_up([delivered for _, _, delivered in records])
         self._make_room(max(rows))
         seen = self._seen
         unknown = [record for record, row in zip(records, rows, strict=True) if seen[row]]
         if not isinstance(self._refreshed, NoSpool):
-            for (index, _), row, content_hash in zip(records, rows, hashes, strict=True):
+            for (_, source_hash, _), row, content_hash in zip(records, rows, hashes, strict=True):
                 if not seen[row]:
-                    source_hash = page.fingerprints[index]
                     self._refreshed.append((row, content_hash, source_hash, content_hash))
         for row in rows:
             seen[row] = True
@@ -251,23 +181,29 @@ class DeltaPlanner:
         self._tally.same_content += settled
         return unknown
 
-    def _compare(self, page: Page, records: _Delivered) -> None:
-        """Sort records of a page by what became of them."""
+    def _compare_waiting(self, at_least: int) -> None:
+        """Compare the records that wait, while there are so many."""
+        while len(self._waiting) >= at_least:
+            self._compare(self._waiting[:_COMPARED_AT_ONCE])
+            del self._waiting[:_COMPARED_AT_ONCE]
+
+    def _compare(self, records: list[_Delivered]) -> None:
+        """Sort records by what became of them."""
         candidates = dict(self._candidates(records))
         existing = self._find(list(candidates), self._fields)
         for key, known in existing.items():
             if self._is_seen(known.row_id):
                 self._count_duplicate(key)
                 del candidates[key]
-        read = self._reader.read([delivered for _, delivered in candidates.values()])
-        for (key, (index, _)), found in zip(candidates.items(), read, strict=True):
+        read = self._reader.read([delivered for _, _, delivered in candidates.values()])
+        for (key, (row, source_hash, _)), found in zip(candidates.items(), read, strict=True):
             record = existing.get(key)
             if isinstance(found, ValueRejectedError):
-                self._count_rejected(index, found)
+                self._count_rejected(row, found)
                 self._mark(record, is_refused=True)
                 continue
             self._mark(record)
-            self._sort(record, page.fingerprints[index], *found)
+            self._sort(record, source_hash, *found)
 
     def _is_seen(self, row_id: int) -> bool:
         return row_id < len(self._seen) and bool(self._seen[row_id])
@@ -284,21 +220,20 @@ class DeltaPlanner:
             if is_refused:
                 self._refused.add(record.row_id)
 
-    def _candidates(
-        self, records: _Delivered
-    ) -> Iterator[tuple[str, tuple[int, tuple[object, ...]]]]:
+    def _candidates(self, records: list[_Delivered]) -> Iterator[tuple[str, _Delivered]]:
         seen_here: set[str] = set()
-        for index, delivered in records:
+        for row, source_hash, delivered in records:
             key = self._key(delivered)
             if key in {"", "0"}:
                 no_key = ValueRejectedError(self._fields[0], key, "expected an id")
-                self._count_rejected(index, no_key)
+                self._count_rejected(row, no_key)
             elif key in self._new_keys or key in seen_here:
                 self._count_duplicate(key)
             else:
                 seen_here.add(key)
                 # Kept as it is looked up by: without outer spaces.
-                yield key, (index, delivered if delivered[0] == key else (key, *delivered[1:]))
+                kept = delivered if delivered[0] == key else (key, *delivered[1:])
+                yield key, (row, source_hash, kept)
 
     def _sort(
         self,
@@ -348,16 +283,15 @@ class DeltaPlanner:
         if len(self._tally.duplicate_samples) < SAMPLE_SIZE:
             self._tally.duplicate_samples.append(key)
 
-    def _count_rejected(self, index: int, why: ValueRejectedError) -> None:
-        row = self._tally.extracted + index + 1
+    def _count_rejected(self, row: int, why: ValueRejectedError) -> None:
         self._rejected.append((row, why.field, why.value, why.reason))
 
     def _sweep(self, threshold: int) -> tuple[array[int], array[int], array[int], array[int]]:
         """Find the rows whose state changes: restored, missing, deleted, reappeared."""
-        is_seen, snapshot = self._is_seen, self._snapshot
+        is_seen, snapshot, seen = self._is_seen, self._snapshot, self._seen
         left = chain(self._expected.values(), snapshot.unhashed)
-        gone = (row for row in left if not is_seen(row) and row not in snapshot.deleted)
-        missing = array("q", gone)
+        gone = [row for row in left if not seen[row]]
+        missing = array("q", (row for row in gone if row not in snapshot.deleted))
         deleted = array("q", (r for r in missing if snapshot.missed.get(r, 0) + 1 >= threshold))
         back = (row for row in snapshot.deleted - self._refused if is_seen(row))
         restored = array("q", sorted(back))

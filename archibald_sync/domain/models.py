@@ -85,8 +85,8 @@ _RANKS = {role: rank for rank, role in enumerate(Role)}
 class Page:
     """One page of an extract.
 
-    ``fingerprints[i]`` is the 16-byte source hash of record ``i``; ``decode(i)``
-    gives its values as delivered, in the order of the source's ``fields``.
+    ``fingerprints[i]`` is the 16-byte source hash of record ``i``; ``decode([i, …])``
+    gives the values of such records as delivered, in the order of the source's ``fields``.
     ``total_pages`` and ``declared_total`` are what the source announces, if it does;
     ``validator``, on the last page, is what to show the source next time so that it
     can say that nothing changed (an ETag, say).
@@ -94,7 +94,7 @@ class Page:
 
     number: int
     fingerprints: Sequence[bytes]
-    decode: Callable[[int], tuple[object, ...]]
+    decode: Callable[[Sequence[int]], list[tuple[object, ...]]]
     total_pages: int | None = None
     declared_total: int | None = None
     validator: str | None = None

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from archibald_sync.domain.coverage import Coverage
-    from archibald_sync.domain.delta import CatalogueSnapshot, ExistingRecord, Plan
     from archibald_sync.domain.models import (
         Claim,
         Intent,
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
         SyncMetrics,
     )
     from archibald_sync.domain.normalise import Notation, Value
+    from archibald_sync.domain.plan import CatalogueSnapshot, ExistingRecord, Plan
     from archibald_sync.domain.statistics import Effort
     from archibald_sync.errors import StorageError
 

@@ -8,7 +8,7 @@ from archibald_sync.domain.delta import SAMPLE_SIZE
 from archibald_sync.domain.models import FieldChange, RejectedValue
 
 if TYPE_CHECKING:
-    from archibald_sync.domain.delta import Plan
+    from archibald_sync.domain.plan import Plan
 
 
 def sample_changes(plan: Plan, limit: int = SAMPLE_SIZE) -> dict[str, list[Any]]:

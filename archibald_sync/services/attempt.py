@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
-from archibald_sync.domain.delta import DeltaPlanner, Plan
+from archibald_sync.domain.delta import DeltaPlanner
 from archibald_sync.domain.guards import judge
 from archibald_sync.domain.models import Progress, Stage
 from archibald_sync.domain.policy import VERIFY_EVERY_HOURS
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from archibald_sync.domain.guards import Objection
     from archibald_sync.domain.models import Claim, Page
+    from archibald_sync.domain.plan import Plan
     from archibald_sync.domain.policy import GuardPolicy
     from archibald_sync.domain.ports import (
         Catalogue,

@@ -9,7 +9,7 @@ from archibald_sync.domain.models import PlanKind
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from archibald_sync.domain.delta import Plan
+    from archibald_sync.domain.plan import Plan
     from archibald_sync.domain.ports import Control
     from archibald_sync.services.attempt import Mirror
 

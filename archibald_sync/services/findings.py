@@ -15,8 +15,8 @@ from archibald_sync.domain.oscillation import find_oscillations
 from archibald_sync.domain.renames import RENAME_LIMIT, find_renames
 
 if TYPE_CHECKING:
-    from archibald_sync.domain.delta import CatalogueSnapshot, Plan
     from archibald_sync.domain.oscillation import Oscillation
+    from archibald_sync.domain.plan import CatalogueSnapshot, Plan
     from archibald_sync.domain.ports import Catalogue
     from archibald_sync.domain.resources import Resource
     from archibald_sync.services.attempt import Mirror

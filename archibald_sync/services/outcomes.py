@@ -9,7 +9,7 @@ from archibald_sync.errors import ArchibaldSyncError, PlanHeld, Preempted, RunCa
 
 if TYPE_CHECKING:
     from archibald_sync.domain.coverage import Coverage
-    from archibald_sync.domain.delta import Plan
+    from archibald_sync.domain.plan import Plan
 
 
 def read_only_counts(plan: Plan | None) -> PlanCounts | None:

@@ -12,10 +12,10 @@ from archibald_sync.domain.samples import sample_changes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from archibald_sync.domain.delta import Plan
     from archibald_sync.domain.guards import Objection
     from archibald_sync.domain.models import PlanCounts
     from archibald_sync.domain.normalise import Value
+    from archibald_sync.domain.plan import Plan
     from archibald_sync.services.attempt import Mirror
 
 

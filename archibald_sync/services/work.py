@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from archibald_sync.domain.delta import Plan
     from archibald_sync.domain.guards import Objection
     from archibald_sync.domain.models import Claim, PlanCounts
+    from archibald_sync.domain.plan import Plan
     from archibald_sync.services.control import RunControl
 
 

@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from archibald_sync.clock import Clock
-    from archibald_sync.domain.delta import Plan
     from archibald_sync.domain.guards import Objection
     from archibald_sync.domain.models import Claim
+    from archibald_sync.domain.plan import Plan
     from archibald_sync.domain.ports import OwnerLeases, Schedule, Transactions
     from archibald_sync.services.work import Work
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 import xxhash
@@ -122,7 +123,7 @@ class JsonExtract:
     def page(
         self,
         raws: Sequence[msgspec.Raw],
-        decode: Callable[[int], tuple[object, ...]],
+        decode: Callable[[Sequence[int]], list[tuple[object, ...]]],
         counts: tuple[int | None, int | None],
         *,
         is_last: bool,
@@ -131,14 +132,14 @@ class JsonExtract:
 
         Args:
             raws: Its records as delivered.
-            decode: Gives the values of one of them.
+            decode: Gives the values of some of them.
             counts: How many pages and how many records the answer announces.
             is_last: Whether it ends the extract.
         """
         digest, seed = xxhash.xxh3_128_digest, self.mapping.seed
         return Page(
             number=self.page_number,
-            fingerprints=[digest(raw, seed) for raw in raws],
+            fingerprints=list(map(digest, raws, repeat(seed))),
             decode=decode,
             total_pages=counts[0],
             declared_total=counts[1],

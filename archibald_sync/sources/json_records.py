@@ -12,10 +12,10 @@ from archibald_sync.errors import SourceFormatError
 from archibald_sync.sources.json_document import UNREADABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    # Decodes a record; picks the values of our columns, in our order.
-    _Reader = tuple[Callable[[msgspec.Raw], Any], Callable[[Any], tuple[object, ...]]]
+    # Gives the values of our columns, in our order, of many records.
+    _Reader = Callable[[Iterable[msgspec.Raw]], list[tuple[object, ...]]]
 
 # A source that orders its columns anew each time must not cost a structure each time.
 _MAX_ORDERS = 8
@@ -36,14 +36,14 @@ class RecordReader:
         self._names = frozenset(columns) if _are_plain(self._columns) else frozenset()
         self._readers: dict[tuple[str, ...], _Reader] = {}
 
-    def of(self, raws: Sequence[msgspec.Raw]) -> Callable[[int], tuple[object, ...]]:
-        """Return what gives the values, as delivered, of one of the records of a page.
+    def of(
+        self, raws: Sequence[msgspec.Raw]
+    ) -> Callable[[Sequence[int]], list[tuple[object, ...]]]:
+        """Return what gives the values, as delivered, of some of the records of a page.
 
-        It takes the record's index, and raises `SourceFormatError` where that is no JSON
-        object.
+        It takes their indexes, and raises `SourceFormatError` where one is no JSON object.
         """
-        decode, pick = self._fitting(raws[0]) if raws else self._any_order
-        return partial(_values, decode, pick, raws)
+        return partial(_values, self._fitting(raws[0]) if raws else self._in_any_order, raws)
 
     def _fitting(self, raw: msgspec.Raw) -> _Reader:
         """Return a reader for records whose columns come in the order of this one."""
@@ -52,16 +52,15 @@ class RecordReader:
         except UNREADABLE:
             order = ()
         if not order:
-            return self._any_order
+            return self._in_any_order
         if order not in self._readers and len(self._readers) < _MAX_ORDERS:
             self._readers[order] = _fitted(self._columns, order)
         # Any of them reads it; the right one is faster.
         return self._readers.get(order) or next(iter(self._readers.values()))
 
-    @property
-    def _any_order(self) -> _Reader:
-        columns = self._columns
-        return _record.decode, lambda record: tuple([record.get(column) for column in columns])
+    def _in_any_order(self, raws: Iterable[msgspec.Raw]) -> list[tuple[object, ...]]:
+        records = map(_record.decode, raws)
+        return [tuple(map(record.get, self._columns)) for record in records]
 
 
 def decoded(raw: msgspec.Raw) -> dict[str, Any]:
@@ -96,13 +95,10 @@ def refuse_missing_columns(raws: Sequence[msgspec.Raw], columns: Sequence[str]) 
 
 
 def _values(
-    decode: Callable[[msgspec.Raw], Any],
-    pick: Callable[[Any], tuple[object, ...]],
-    raws: Sequence[msgspec.Raw],
-    index: int,
-) -> tuple[object, ...]:
+    read: _Reader, raws: Sequence[msgspec.Raw], indexes: Sequence[int]
+) -> list[tuple[object, ...]]:
     try:
-        return pick(decode(raws[index]))
+        return read(map(raws.__getitem__, indexes))
     except UNREADABLE as exc:
         raise _no_record() from exc
 
@@ -125,9 +121,9 @@ def _fitted(columns: Sequence[str], order: Sequence[str]) -> _Reader:
     )
     decode, values = msgspec.json.Decoder(record).decode, msgspec.structs.astuple
     if theirs == list(columns):
-        return decode, values
+        return lambda raws: list(map(values, map(decode, raws)))
     ours = itemgetter(*(theirs.index(column) for column in columns))
-    return decode, lambda record: ours(values(record))
+    return lambda raws: list(map(ours, map(values, map(decode, raws))))
 
 
 def _no_record() -> SourceFormatError:

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from archibald_sync.domain.coverage import Coverage
-from archibald_sync.domain.delta import CatalogueSnapshot, ExistingRecord, Plan
+from archibald_sync.domain.plan import CatalogueSnapshot, ExistingRecord, Plan
 from archibald_sync.storage.catalogue_schema import quoted
 from archibald_sync.storage.connection import translated
 from archibald_sync.storage.fingerprints import row_by_hash, row_states

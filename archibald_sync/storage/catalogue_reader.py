@@ -280,7 +280,9 @@ class SqliteCatalogueReader:
         return [as_dict(row) for row in rows]
 
     def _require_reached(self, cursor: int) -> None:
-        row = self._database.row(f"SELECT MIN(id), MAX(id) FROM {self._changes}")
+        # Each by itself: asked for together, SQLite looks at every change.
+        ends = (f"(SELECT {end}(id) FROM {self._changes})" for end in ("MIN", "MAX"))
+        row = self._database.row(f"SELECT {', '.join(ends)}")
         first, last = (row[0] or 1, row[1] or 0) if row else (1, 0)
         if not (cursor == 0 and first == 1) and not first - 1 <= cursor <= last:
             raise NotFoundError(_NOT_REACHED)

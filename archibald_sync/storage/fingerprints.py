@@ -39,8 +39,11 @@ def row_by_hash(cursor: sqlite3.Cursor, resource: Resource, column: str) -> dict
     within = f"FROM {table} WHERE rowId BETWEEN ? AND ? AND {name} IS NOT NULL"
     joined = f"SELECT COUNT(*), CAST(GROUP_CONCAT({name}, '') AS BLOB) {within}"
     rows = f"SELECT {name}, rowId {within}"
-    query = f"SELECT COALESCE(MIN(rowId), 1), COALESCE(MAX(rowId), 0) FROM {table}"
-    lowest, highest = cursor.execute(query).fetchone()
+    # Each by itself: asked for together, SQLite looks at every row.
+    ends = (f"(SELECT {end}(rowId) FROM {table})" for end in ("MIN", "MAX"))
+    lowest, highest = cursor.execute(f"SELECT {', '.join(ends)}").fetchone()
+    if lowest is None:
+        return {}
     found: dict[bytes, int] = {}
     for first in range(lowest, highest + 1, _AT_ONCE):
         bounds = first, first + _AT_ONCE - 1

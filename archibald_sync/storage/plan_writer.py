@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from archibald_sync.domain.delta import Plan
+    from archibald_sync.domain.plan import Plan
     from archibald_sync.domain.ports import Control, Spool
     from archibald_sync.domain.resources import Resource
     from archibald_sync.storage.change_log import Change

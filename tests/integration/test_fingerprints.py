@@ -12,7 +12,7 @@ from archibald_sync.domain.models import RunOutcome
 if TYPE_CHECKING:
     from support import FakeSource, World
 
-    from archibald_sync.domain.delta import CatalogueSnapshot
+    from archibald_sync.domain.plan import CatalogueSnapshot
     from archibald_sync.domain.ports import Control
 
 ROWS = 2_300

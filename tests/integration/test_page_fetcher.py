@@ -63,9 +63,9 @@ def impatient(erp: DemoErp, folder: Path) -> Source:
 def keys(source: Source) -> list[object]:
     """Return the keys of one extract in the order in which they came."""
     return [
-        page.decode(index)[0]
+        key
         for page in source.pages(RunControl())
-        for index in range(len(page.fingerprints))
+        for key, *_ in page.decode(range(len(page.fingerprints)))
     ]
 
 

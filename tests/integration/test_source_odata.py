@@ -115,9 +115,9 @@ def normalised(source: Source) -> list[tuple[object, ...] | None]:
     )
     rows: list[tuple[object, ...] | None] = []
     for page in source.pages(RunControl()):
-        for index in range(len(page.fingerprints)):
+        for delivered in page.decode(range(len(page.fingerprints))):
             try:
-                values = normaliser.values(page.decode(index))
+                values = normaliser.values(delivered)
                 rows.append(tuple(values[place] for place in order))
             except ValueRejectedError:
                 rows.append(None)

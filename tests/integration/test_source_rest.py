@@ -45,9 +45,9 @@ def erp() -> Iterator[DemoErp]:
 def read(source: Source) -> list[tuple[object, ...]]:
     """Return all records of one extract, decoded."""
     return [
-        page.decode(index)
+        record
         for page in source.pages(RunControl())
-        for index in range(len(page.fingerprints))
+        for record in page.decode(range(len(page.fingerprints)))
     ]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support import FakeSource, World, catalogue_of, record, wait_for
 
-from archibald_sync.domain.models import RunOutcome
+from archibald_sync.domain.models import RunOutcome, Stage
 from archibald_sync.errors import (
     Fenced,
     PermanentSourceError,
@@ -368,10 +368,12 @@ def test_edit_while_a_run_works_is_put_right_by_the_next(
     world.run()
     execute = world.database.connection().execute
     edit = "UPDATE products SET {} WHERE id = '000007K2'"
-    pages = iter(range(1, 4))
+    control = RunControl()
+    enter = control.enter
 
-    def edit_between_pages(_control: Control) -> None:
-        if next(pages) == 3:
+    def edit_before_writing(stage: Stage) -> None:
+        enter(stage)
+        if stage is Stage.APPLY:
             execute(edit.format("minQty = '2'"))
 
     if was_edited:
@@ -380,9 +382,8 @@ def test_edit_while_a_run_works_is_put_right_by_the_next(
         source.records = [record(7, name="new"), *(r for r in catalogue_of(120) if r != record(7))]
     else:
         source.mapping_version = "2"
-    source.pause = edit_between_pages
-    world.run()
-    source.pause = lambda _control: None
+    control.enter = edit_before_writing  # type: ignore[method-assign]
+    world.run(control)
 
     assert world.products()["000007K2"]["minQty"] == "2", "edited when all had been compared"
     world.run()

@@ -7,13 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from archibald_sync.domain.delta import (
-    CatalogueSnapshot,
-    DeltaPlanner,
-    ExistingRecord,
-)
+from archibald_sync.domain.delta import DeltaPlanner
 from archibald_sync.domain.models import FieldChange, Page
 from archibald_sync.domain.normalise import Notation, comparable
+from archibald_sync.domain.plan import CatalogueSnapshot, ExistingRecord
 from archibald_sync.domain.resources import PRODUCTS
 from archibald_sync.domain.samples import sample_changes
 from archibald_sync.errors import SourceFormatError
@@ -21,7 +18,7 @@ from archibald_sync.errors import SourceFormatError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from archibald_sync.domain.delta import Plan
+    from archibald_sync.domain.plan import Plan
 
 FIELDS = ("id", "name", "minQty")
 Row = tuple[Any, ...]
@@ -98,7 +95,7 @@ def digest(data: bytes) -> bytes:
 def page(*records: Row, number: int = 1, total: int | None = None) -> Page:
     """Return a page of records as delivered; their fingerprints follow from their values."""
     prints = [repr(one).encode() for one in records]
-    return Page(number, prints, lambda index: records[index], None, total)
+    return Page(number, prints, lambda indexes: [records[index] for index in indexes], None, total)
 
 
 def catalogue(*records: Row, **states: Any) -> Known:  # noqa: ANN401  # states of Known
@@ -126,7 +123,7 @@ def test_known_bytes_are_not_even_decoded() -> None:
     """A record with a known fingerprint is unchanged without being looked at."""
     planner = catalogue(A).planner()
 
-    def refuse(_index: int) -> Row:
+    def refuse(_indexes: Sequence[int]) -> list[Row]:
         raise AssertionError("decoded")
 
     planner.add(Page(1, [repr(A).encode()], refuse))

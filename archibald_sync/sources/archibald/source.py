@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,7 +17,7 @@ from archibald_sync.sources.child import ChildLimits, read_in_child
 from archibald_sync.sources.control import Unstoppable
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from archibald_sync.domain.normalise import Notation
     from archibald_sync.domain.ports import Control
@@ -94,7 +95,7 @@ class ArchibaldSource:
             yield Page(
                 number=number,
                 fingerprints=[digest(encode(row), seed) for row in rows],
-                decode=rows.__getitem__,
+                decode=partial(_chosen, rows),
                 total_pages=cycles,
                 declared_total=total,
             )
@@ -106,3 +107,7 @@ class ArchibaldSource:
             names = ", ".join(unmapped) or "none"
             fields = {"columns": list(unmapped)}
             log.info("Columns of the export that are not mapped: %s", names, extra=fields)
+
+
+def _chosen(rows: Sequence[tuple[Any, ...]], indexes: Sequence[int]) -> list[tuple[object, ...]]:
+    return [rows[index] for index in indexes]

@@ -34,7 +34,7 @@ class Batch:
 
     headers: Sequence[str]
     fingerprints: Sequence[bytes]
-    decode: Callable[[int], tuple[object, ...]]
+    decode: Callable[[Sequence[int]], list[tuple[object, ...]]]
 
 
 class FileFormat(Protocol):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -89,12 +88,15 @@ class Workbook:
         finally:
             batches.close()
 
-    def _decoder(self, records: Sequence[bytes]) -> Callable[[int], tuple[object, ...]]:
-        return partial(_decoded, records, self._mapping)
+    def _decoder(
+        self, records: Sequence[bytes]
+    ) -> Callable[[Sequence[int]], list[tuple[object, ...]]]:
+        mapping = self._mapping
+        return lambda indexes: [_decoded(records[index], mapping) for index in indexes]
 
 
-def _decoded(records: Sequence[bytes], mapping: FieldMapping, index: int) -> tuple[object, ...]:
-    cells, moments = _row.decode(records[index])
+def _decoded(record: bytes, mapping: FieldMapping) -> tuple[object, ...]:
+    cells, moments = _row.decode(record)
     for place in moments:
         is_date = mapping.types[place] is FieldType.DATETIME
         cells[place] = _moment(cells[place], mapping.notation) if is_date else [cells[place]]

@@ -22,7 +22,7 @@ from archibald_sync.sources.page_fetcher import Request
 from archibald_sync.sources.reading import describe_first_page
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Mapping
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
     from archibald_sync.domain.models import Page
     from archibald_sync.domain.normalise import Notation
@@ -185,11 +185,16 @@ class ODataSource:
         return Request(f"{url}{'&' if '?' in url else '?'}{text}", headers=headers)
 
     def _decode(
-        self, values_of: Callable[[int], tuple[object, ...]], index: int
-    ) -> tuple[object, ...]:
+        self,
+        values_of: Callable[[Sequence[int]], list[tuple[object, ...]]],
+        indexes: Sequence[int],
+    ) -> list[tuple[object, ...]]:
+        return list(map(self._read, values_of(indexes)))
+
+    def _read(self, values: tuple[object, ...]) -> tuple[object, ...]:
         return tuple(
             value if read is None else read(value)
-            for read, value in zip(self._readers, values_of(index), strict=True)
+            for read, value in zip(self._readers, values, strict=True)
         )
 
 
