@@ -191,19 +191,19 @@ class DeltaPlanner:
         """Sort records by what became of them."""
         candidates = dict(self._candidates(records))
         existing = self._find(list(candidates), self._fields)
-        for key, known in existing.items():
-            if self._is_seen(known.row_id):
-                self._count_duplicate(key)
-                del candidates[key]
+        self._make_room(max((known.row_id for known in existing.values()), default=0))
+        for key in [key for key, known in existing.items() if self._seen[known.row_id]]:
+            self._count_duplicate(key)
+            del candidates[key]
         read = self._reader.read([delivered for _, _, delivered in candidates.values()])
         for (key, (row, source_hash, _)), found in zip(candidates.items(), read, strict=True):
             record = existing.get(key)
+            if record is not None:
+                self._seen[record.row_id] = True
             if isinstance(found, ValueRejectedError):
-                self._count_rejected(row, found)
-                self._mark(record, is_refused=True)
-                continue
-            self._mark(record)
-            self._sort(record, source_hash, *found)
+                self._reject(record, row, found)
+            else:
+                self._sort(record, source_hash, *found)
 
     def _is_seen(self, row_id: int) -> bool:
         return row_id < len(self._seen) and bool(self._seen[row_id])
@@ -212,13 +212,11 @@ class DeltaPlanner:
         """Have a place for a row; one that somebody adds during the run has a greater number."""
         self._seen.extend(bytes(max(row_id + 1 - len(self._seen), 0)))
 
-    def _mark(self, record: ExistingRecord | None, *, is_refused: bool = False) -> None:
-        """Note that a record is there; one that is refused is, too, but it does not return."""
+    def _reject(self, record: ExistingRecord | None, row: int, why: ValueRejectedError) -> None:
+        """Note that a record is refused: it is there, but if it was deleted it does not return."""
+        self._count_rejected(row, why)
         if record is not None:
-            self._make_room(record.row_id)
-            self._seen[record.row_id] = True
-            if is_refused:
-                self._refused.add(record.row_id)
+            self._refused.add(record.row_id)
 
     def _candidates(self, records: list[_Delivered]) -> Iterator[tuple[str, _Delivered]]:
         seen_here: set[str] = set()
@@ -260,12 +258,10 @@ class DeltaPlanner:
         self._refreshed.append((*known, source_hash, content_hash))
 
     def _changes(self, record: ExistingRecord, values: tuple[Value, ...]) -> list[Any]:
-        names, old = self._fields, record.values
-        return [
-            (names[at], old[at], values[at])
-            for at in compress(range(len(names)), map(ne, old, values))
-            if not is_same(old[at], values[at])
-        ]
+        old = record.values
+        fields = zip(self._fields, old, values, strict=True)
+        differing = compress(fields, map(ne, old, values))
+        return [change for change in differing if not is_same(change[1], change[2])]
 
     def _key(self, delivered: tuple[object, ...]) -> str:
         key = delivered[0]

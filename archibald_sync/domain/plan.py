@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from array import array
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from archibald_sync.domain.ports import Spool
 
 
-@dataclass(frozen=True, slots=True)
-class ExistingRecord:
+class ExistingRecord(NamedTuple):
     """A record of the catalogue as the planner compares it."""
 
     row_id: int
