@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from archibald_sync.storage.connection import Database
 
 _REVISION = "revisionOfAll"
+_BY_LAST_CHANGE = "updatedAt"
 _OWN_COLUMNS = ("createdAt", "updatedAt", "deletedAt", "missingRuns")
 # Where hardly any change fits, that many are looked through in a tenth of a second.
 CHANGES_LOOKED_AT = 200_000
@@ -75,10 +76,15 @@ class SqliteCatalogueReader:
             value, row_id = query.after
             conditions.append(f"({sort}, rowId) {sign} (:value, :rowId)")
             parameters |= {"value": value, "rowId": row_id}
+        columns = f"SELECT rowId, {self._columns} FROM {self._table} "
+        which = _where(conditions)
+        ordered = f"ORDER BY {sort} {order}, rowId {order} "
+        if query.sort == _BY_LAST_CHANGE:
+            # No index has this order, and whole rows are dear to sort: their numbers first.
+            numbers = f"SELECT rowId FROM {self._table} {which}{ordered}LIMIT :limit"
+            which = f"WHERE rowId IN ({numbers}) "
         rows = self._database.rows(
-            f"SELECT rowId, {self._columns} FROM {self._table} {_where(conditions)}"
-            f"ORDER BY {sort} {order}, rowId {order} LIMIT :limit",
-            {**parameters, "limit": query.limit},
+            f"{columns}{which}{ordered}LIMIT :limit", {**parameters, "limit": query.limit}
         )
         return [as_dict(row) for row in rows]
 
