@@ -138,7 +138,7 @@ def test_rows_are_read_for_the_page_alone(world: World, asked: dict[str, Any]) -
 
     (statement,) = (one for one in statements if "ORDER BY" in one)
     plan = [row["detail"] for row in world.database.rows(f"EXPLAIN QUERY PLAN {statement}")]
-    assert [one for one in plan if one.startswith("SCAN")] == [
+    assert [one for one in plan if one.startswith("SCAN products")] == [
         "SCAN products USING COVERING INDEX idx_products_states"
     ]
     assert "SEARCH products USING INTEGER PRIMARY KEY (rowid=?)" in plan
