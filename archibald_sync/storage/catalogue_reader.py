@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from archibald_sync.storage.connection import Database
 
 _REVISION = "revisionOfAll"
+_BY_LAST_CHANGE = "updatedAt"
 _OWN_COLUMNS = ("createdAt", "updatedAt", "deletedAt", "missingRuns")
 # Where hardly any change fits, that many are looked through in a tenth of a second.
 CHANGES_LOOKED_AT = 200_000
@@ -75,10 +76,13 @@ class SqliteCatalogueReader:
             value, row_id = query.after
             conditions.append(f"({sort}, rowId) {sign} (:value, :rowId)")
             parameters |= {"value": value, "rowId": row_id}
+        columns = f"SELECT rowId, {self._columns} FROM {self._table} "
+        which = _where(conditions)
+        ordered = f"ORDER BY {sort} {order}, rowId {order} "
+        if query.sort == _BY_LAST_CHANGE:
+            which = f"WHERE rowId IN ({self._by_last_change(which, ordered, order)}) "
         rows = self._database.rows(
-            f"SELECT rowId, {self._columns} FROM {self._table} {_where(conditions)}"
-            f"ORDER BY {sort} {order}, rowId {order} LIMIT :limit",
-            {**parameters, "limit": query.limit},
+            f"{columns}{which}{ordered}LIMIT :limit", {**parameters, "limit": query.limit}
         )
         return [as_dict(row) for row in rows]
 
@@ -257,6 +261,18 @@ class SqliteCatalogueReader:
     def _newest_change(self) -> int:
         row = self._database.row(f"SELECT MAX(id) FROM {self._changes}")
         return (row[0] if row else None) or 0
+
+    def _by_last_change(self, which: str, ordered: str, order: str) -> str:
+        """Return what finds the numbers of a page: no index has this order.
+
+        Whole rows are dear to sort; an index has what is compared of each. They are met in
+        the order in which equals are listed, so that of a hundred thousand that a first load
+        wrote at one moment all but the first few are passed over at a glance. The limit is
+        there because SQLite leaves out an inner order without one.
+        """
+        candidates = f"SELECT rowId, {_BY_LAST_CHANGE} FROM {self._table} {which}"
+        met = f"{candidates}ORDER BY rowId {order} LIMIT -1"
+        return f"SELECT rowId FROM ({met}) {ordered}LIMIT :limit"
 
     def _conditions(self, query: RecordQuery) -> tuple[list[str], dict[str, Any]]:
         conditions: list[str] = []

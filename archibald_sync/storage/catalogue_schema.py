@@ -44,10 +44,11 @@ def quoted(identifier: str) -> str:
 
 
 def is_complete(connection: sqlite3.Connection, resource: Resource) -> bool:
-    """Return whether all fields, kinds of change and triggers of ``resource`` are there."""
+    """Return whether fields, kinds of change, triggers and the index of ``resource`` are there."""
     has_fields = set(resource.field_names) <= _columns(connection, resource)
     has_triggers = {create(resource) for create in _FOREIGN.values()} <= _triggers(connection)
-    return has_fields and has_triggers and not _refuses_changes(connection, resource)
+    has_index = _has_index(connection, _states_index(resource))
+    return has_fields and has_triggers and has_index and not _refuses_changes(connection, resource)
 
 
 def catalogue_statements(connection: sqlite3.Connection, resource: Resource) -> Iterator[str]:
@@ -61,12 +62,15 @@ def catalogue_statements(connection: sqlite3.Connection, resource: Resource) -> 
         f"CREATE INDEX IF NOT EXISTS {quoted(f'idx_{resource.change_table}_record')} "
         f"ON {quoted(resource.change_table)}({quoted(resource.change_key)}, id)"
     )
-    # Whoever compares reads these of every row: from here without the rest of the rows,
-    # and in their order, so that it grows at its end.
+    # Whoever compares, or lists by the last change, reads these of every row: from here
+    # without the rest of the rows, and in their order, so that it grows at its end. An index
+    # by the last change would cost a sync of one row in a hundred 4 % of its time.
     yield (
-        f"CREATE INDEX IF NOT EXISTS {quoted(f'idx_{resource.name}_fingerprints')} ON {table}"
-        "(rowId, sourceHash, contentHash, deletedAt, missingRuns)"
+        f"CREATE INDEX IF NOT EXISTS {quoted(_states_index(resource))} ON {table}"
+        "(rowId, sourceHash, contentHash, deletedAt, missingRuns, updatedAt)"
     )
+    # What earlier versions had in its place, without the last change.
+    yield f"DROP INDEX IF EXISTS {quoted(f'idx_{resource.name}_fingerprints')}"
     yield from _create_search(resource)
     present = _columns(connection, resource)
     for field in resource.fields:
@@ -92,6 +96,15 @@ def unwatched(connection: sqlite3.Connection, resource: Resource) -> Iterator[No
 
 def _columns(connection: sqlite3.Connection, resource: Resource) -> set[str]:
     return {row[1] for row in connection.execute(f"PRAGMA table_info({quoted(resource.name)})")}
+
+
+def _states_index(resource: Resource) -> str:
+    return f"idx_{resource.name}_states"
+
+
+def _has_index(connection: sqlite3.Connection, name: str) -> bool:
+    query = "SELECT 1 FROM sqlite_schema WHERE type = 'index' AND name = :name"
+    return connection.execute(query, {"name": name}).fetchone() is not None
 
 
 def _triggers(connection: sqlite3.Connection) -> set[str]:

@@ -26,6 +26,7 @@ from archibald_sync.web import (
     pages,
     priority,
     provider,
+    redirects,
     security,
     sync,
     users,
@@ -52,6 +53,7 @@ def init_app(app: Flask, services: Services) -> None:
     delivery.init_app(app)
     _trust_proxies(app, services.settings.proxies)
     context.init_app(app, services)
+    redirects.init_app(app)
     security.init_app(app, services.settings)
     auditing.init_app(app)
     events.init_app(app, services.settings.event_clients)

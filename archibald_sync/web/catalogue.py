@@ -1,7 +1,7 @@
 """The local copy itself: lists, search, one record, its history, the change feed, CSV.
 
-Every answer carries the catalogue's revision as its tag: a client that polls an
-unchanged catalogue gets 304, before anything is read.
+Every answer about the copy carries the catalogue's revision as its tag: a client that polls
+an unchanged catalogue gets 304, before anything is read.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from werkzeug.routing import BaseConverter
 
 from archibald_sync.domain.models import Role
 from archibald_sync.domain.reading import RecordQuery
+from archibald_sync.errors import NotFoundError
 from archibald_sync.web import catalogue_schemas as schemas
 from archibald_sync.web.blueprint import Blueprint
 from archibald_sync.web.catalogue_csv import chunks_of, csv_file
@@ -64,6 +65,7 @@ def make_blueprint(resource: Resource) -> Blueprint:
         _add_variants(bp, resource, record)
     _add_changes(bp, resource, record, change)
     _add_records(bp, resource, record, change)
+    _add_sessions(bp, resource, change)
     return bp
 
 
@@ -179,6 +181,30 @@ def _add_records(
         _tag_by_revision(resource)
         limit = query["limit"]
         found = _catalogue(resource).changes_of(key, limit + 1, query["before"])
+        page = shown_changes(found[:limit])
+        return answer({"changes": page, "next": page[-1]["id"] if len(found) > limit else None})
+
+
+def _add_sessions(bp: Blueprint, resource: Resource, change: type[Schema]) -> None:
+    """Add what belongs to the sync by its path, but to the declaration by its schema."""
+
+    @bp.route(f"/{resource.name}/sync/sessions/<session_id>/changes")
+    @requires(Role.VIEWER)
+    @bp.etag
+    @bp.arguments(schemas.ChangesOfSessionQuerySchema, location="query")
+    @bp.describe(200, schemas.session_changes_schema(resource, change))
+    @bp.doc(responses=problem_responses(400, 404))
+    def changes_of_session(query: dict[str, Any], session_id: str) -> Response:
+        """Tell what one session changed, in the order in which it was written.
+
+        Nothing for a session that wrote nothing: it failed, was held, or found no change.
+        """
+        # Not by the revision: what a session wrote stays, whatever is synced afterwards.
+        session = services().resources[resource.name].monitoring.session(session_id)
+        if session is None:
+            raise NotFoundError("there is no such session")
+        limit = query["limit"]
+        found = _catalogue(resource).changes_of_session(session, limit + 1, query["after"])
         page = shown_changes(found[:limit])
         return answer({"changes": page, "next": page[-1]["id"] if len(found) > limit else None})
 

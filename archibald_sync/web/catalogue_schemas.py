@@ -82,10 +82,12 @@ def record_schema(resource: Resource) -> type[Schema]:
 def change_schema(resource: Resource) -> type[Schema]:
     """Return the schema of an entry of the change log of ``resource``."""
     members: dict[str, Any] = {
-        "id": fields.Integer(required=True),
+        "id": fields.Integer(required=True, metadata={"example": 4711}),
         resource.change_key: fields.String(required=True),
-        "sessionId": fields.String(required=True),
-        "changeType": fields.String(required=True),
+        "sessionId": fields.String(
+            required=True, metadata={"example": f"{resource.name}-sync-1705678900000"}
+        ),
+        "changeType": fields.String(required=True, metadata={"example": "updated"}),
         "field": fields.String(required=True, allow_none=True),
         "oldValue": fields.Raw(required=True, allow_none=True),
         "newValue": fields.Raw(required=True, allow_none=True),
@@ -169,11 +171,42 @@ def history_schema(resource: Resource, change: type[Schema]) -> type[Schema]:
     return Schema.from_dict(dict(members), name=f"{resource.singular.capitalize()}HistorySchema")
 
 
+def session_changes_schema(resource: Resource, change: type[Schema]) -> type[Schema]:
+    """Return the schema of what one session changed."""
+    members: dict[str, Any] = {
+        "changes": fields.List(fields.Nested(change), required=True),
+        "next": fields.Integer(
+            required=True,
+            allow_none=True,
+            metadata={
+                "description": "Where more begin, as `after`; null at the end",
+                "example": 4711,
+            },
+        ),
+    }
+    name = f"{resource.singular.capitalize()}SessionChangesSchema"
+    return Schema.from_dict(members, name=name)
+
+
 class HistoryOfRecordQuerySchema(Schema):
     """Which changes of a record to list."""
 
     limit = _limit()
     before = WholeNumber(1, _MAX_ID, "the change log", load_default=None, is_text=True)
+
+
+class ChangesOfSessionQuerySchema(Schema):
+    """Which changes of a session to list."""
+
+    limit = _limit()
+    after = WholeNumber(
+        1,
+        _MAX_ID,
+        "the change log",
+        load_default=None,
+        is_text=True,
+        metadata={"description": "The `next` of an earlier answer"},
+    )
 
 
 class FeedQuerySchema(Schema):
