@@ -156,5 +156,16 @@ def test_whatever_is_asked_the_contract_is_kept(
 def test_two_thousand_examples_keep_the_contract(
     service: Service, role: Role | None, tmp_path: Path
 ) -> None:
-    """The same, with as many examples as a night has time for."""
-    _keeps_contract(service, role, tmp_path, "--max-examples=2000")
+    """The same, with 2,000 examples for each operation."""
+    phases = "--phases=examples,coverage,fuzzing"
+    _keeps_contract(service, role, tmp_path, "--max-examples=2000", phases)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("role", _ASKERS)
+def test_whatever_follows_the_contract_is_kept(
+    service: Service, role: Role | None, tmp_path: Path
+) -> None:
+    """The same where each request follows from the answers before: a hundred such journeys."""
+    _keeps_contract(service, role, tmp_path, "--max-examples=100", "--phases=stateful")
