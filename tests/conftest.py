@@ -28,6 +28,14 @@ def world(tmp_path: Path, source: FakeSource) -> Iterator[World]:
     world.close()
 
 
+@pytest.fixture(scope="module")
+def shared_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Return a service as above, for all tests of a module that only read."""
+    world = World(tmp_path_factory.mktemp("world"), FakeSource())
+    yield world
+    world.close()
+
+
 @pytest.fixture(autouse=True)
 def _no_leaked_threads() -> Iterator[None]:
     """Fail a test that leaves a thread of ours behind."""

@@ -103,7 +103,7 @@ class TableReader:
         if value in words:
             return str(value)
         near = difflib.get_close_matches(str(value), words, 1, 0.4)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = f"; did you mean {str(near[0])!r}?" if near else ""
         remedy = f"write one of: {', '.join(words)}{hint}"
         self.fault(_name(section, key), f"{value!r} is not valid", remedy)
         return words[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -35,6 +36,12 @@ if TYPE_CHECKING:
 def api(world: World) -> Api:
     """Return an API that also believes a neighbour, and whose resource nobody owns."""
     return Api(world, settings=FOREIGN, answer_wait_s=0.01)
+
+
+@pytest.fixture(scope="module")
+def shut(shared_world: World) -> Api:
+    """Return such an API for those whom it lets in nowhere: nothing changes in it."""
+    return Api(shared_world, settings=FOREIGN, answer_wait_s=0.01)
 
 
 def _token(**changes: object) -> Show:
@@ -82,14 +89,18 @@ def _demoted_user(api: Api) -> Mapping[str, str]:
     return bearer(token)
 
 
+def _logged_in(api: Api) -> Mapping[str, Any]:
+    return logged_in(api, Role.ADMIN, f"admin-{secrets.token_hex(4)}")
+
+
 def _ended_login(api: Api) -> Mapping[str, str]:
-    header = bearer(logged_in(api, Role.ADMIN, "ended")["accessToken"])
+    header = bearer(_logged_in(api)["accessToken"])
     assert api.client.post("/api/auth/logout", headers=header).status_code == 204
     return header
 
 
 def _refresh_token(api: Api) -> Mapping[str, str]:
-    return bearer(logged_in(api, Role.ADMIN, "fresh")["refreshToken"])
+    return bearer(_logged_in(api)["refreshToken"])
 
 
 def _revoked_key(api: Api) -> Mapping[str, str]:
@@ -111,7 +122,7 @@ def _access_cookie_as_text(api: Api) -> Mapping[str, str]:
 
 
 def _refresh_cookie_for_access(api: Api) -> Mapping[str, str]:
-    refresh = logged_in(api, Role.ADMIN, "cooky")["refreshToken"]
+    refresh = _logged_in(api)["refreshToken"]
     return {"Cookie": f"__Host-access={refresh}", "X-CSRF-Token": "x"}
 
 
@@ -187,9 +198,9 @@ def _declared(api: Api) -> dict[tuple[str, str], set[int]]:
     }
 
 
-def test_declarations_are_not_too_generous(api: Api) -> None:
+def test_declarations_are_not_too_generous(shut: Api) -> None:
     """What concerns access is for admins, what changes something at least for operators."""
-    for route in routes(api):
+    for route in routes(shut):
         if route.permission == "public" or route.rule.startswith("/api/auth/"):
             continue
         least = Role.VIEWER if route.method == "GET" else Role.OPERATOR
@@ -200,13 +211,13 @@ def test_declarations_are_not_too_generous(api: Api) -> None:
 
 
 @pytest.mark.parametrize("shown", NOBODY)
-def test_nobody_gets_in(api: Api, shown: str) -> None:
+def test_nobody_gets_in(shut: Api, shown: str) -> None:
     """On every route that is not public the answer is 401, whatever the way to have no right."""
-    headers = NOBODY[shown](api)
+    headers = NOBODY[shown](shut)
 
     answers = {
-        (route.method, route.rule): _ask(api, route, headers)
-        for route in routes(api)
+        (route.method, route.rule): _ask(shut, route, headers)
+        for route in routes(shut)
         if route.permission != "public" and not route.is_page
     }
 
@@ -219,14 +230,14 @@ def test_nobody_gets_in(api: Api, shown: str) -> None:
 
 
 @pytest.mark.parametrize("shown", NOBODY)
-def test_nobody_sees_a_page(api: Api, shown: str) -> None:
+def test_nobody_sees_a_page(shut: Api, shown: str) -> None:
     """Whoever has no right is sent from every page to the login, and back to that page."""
-    headers = NOBODY[shown](api)
-    pages = [one for one in routes(api) if one.is_page and one.permission != "public"]
+    headers = NOBODY[shown](shut)
+    pages = [one for one in routes(shut) if one.is_page and one.permission != "public"]
     assert len(pages) >= 3
 
     for page in pages:
-        answer = api.client.open(f"{page.path}?a=b", method=page.method, headers=headers)
+        answer = shut.client.open(f"{page.path}?a=b", method=page.method, headers=headers)
 
         assert page.method == "GET", "pages act through the API"
         assert answer.status_code == 303, page
@@ -273,30 +284,30 @@ def test_somebody_gets_what_the_role_permits(api: Api, shown: str) -> None:
 
 
 @pytest.mark.parametrize("shown", NOBODY)
-def test_public_routes_answer_the_same_to_all(api: Api, shown: str) -> None:
+def test_public_routes_answer_the_same_to_all(shut: Api, shown: str) -> None:
     """What needs no token is not changed by one, and answers as declared."""
-    headers = NOBODY[shown](api)
-    declared = _declared(api)
-    public = [route for route in routes(api) if route.permission == "public"]
+    headers = NOBODY[shown](shut)
+    declared = _declared(shut)
+    public = [route for route in routes(shut) if route.permission == "public"]
     assert public
 
     for route in public:
-        answer = _ask(api, route, headers)
+        answer = _ask(shut, route, headers)
 
-        assert answer.status_code == _ask(api, route, {}).status_code, route
+        assert answer.status_code == _ask(shut, route, {}).status_code, route
         # Pages for people are in no document: there, or not.
         expected = declared.get((route.method, route.rule), {200, 404})
         assert answer.status_code in expected, route
         assert answer.status_code != 403, route
 
 
-def test_query_string_proves_nothing(api: Api) -> None:
+def test_query_string_proves_nothing(shut: Api) -> None:
     """Neither a token nor a key counts where logs and histories keep it."""
-    token = api.token(api.user(Role.ADMIN))
-    _, secret = key_of(api, Role.ADMIN)
+    token = shut.token(shut.user(Role.ADMIN))
+    _, secret = key_of(shut, Role.ADMIN)
     query = f"?jwt={token}&access_token={token}&token={token}&api_key={secret}&X-Api-Key={secret}"
 
-    for route in routes(api):
+    for route in routes(shut):
         if route.permission != "public":
-            answer = api.client.open(route.path + query, method=route.method)
+            answer = shut.client.open(route.path + query, method=route.method)
             assert answer.status_code == (303 if route.is_page else 401), route

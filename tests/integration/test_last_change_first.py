@@ -28,9 +28,23 @@ MOMENTS = (99_999_999_999, 999_999_999_999, 1_000_000_000_000, 10_000_000_000_00
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     """Return a catalogue of three groups, changed at four moments; some of it is deleted."""
+    world = _changed_world(tmp_path)
+    yield world
+    world.close()
+
+
+@pytest.fixture(scope="module")
+def still(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """Return an API over such a catalogue, in which nothing changes."""
+    world = _changed_world(tmp_path_factory.mktemp("still"))
+    yield Api(world)
+    world.close()
+
+
+def _changed_world(folder: Path) -> World:
     source = FakeSource()
     source.fields = FIELDS
-    world = World(tmp_path, source, clock=SteppedClock())
+    world = World(folder, source, clock=SteppedClock())
     quantities: dict[int, int] = dict.fromkeys(range(1, COUNT + 1), 1)
     for step, moment in enumerate(MOMENTS):
         quantities.update(dict.fromkeys(range(7 * step, COUNT, 11), step + 2) if step else {})
@@ -39,8 +53,7 @@ def world(tmp_path: Path) -> Iterator[World]:
         del quantities[gone]
     _sync(world, MOMENTS[-1], quantities)
     _sync(world, MOMENTS[-1] + 1, quantities)
-    yield world
-    world.close()
+    return world
 
 
 def _sync(world: World, moment: int, quantities: Mapping[int, int]) -> None:
@@ -60,18 +73,18 @@ def _sync(world: World, moment: int, quantities: Mapping[int, int]) -> None:
 @pytest.mark.parametrize("since", [None, MOMENTS[2]])
 @pytest.mark.parametrize("with_deleted", [False, True])
 def test_each_record_comes_once_in_its_place(
-    world: World, sort: str, limit: int, group: str | None, since: int | None, *, with_deleted: bool
+    still: Api, sort: str, limit: int, group: str | None, since: int | None, *, with_deleted: bool
 ) -> None:
     """Newest or oldest first, narrowed or not: what fits, in order, over any pages."""
     query = f"sort={sort}&limit={limit}&includeDeleted={str(with_deleted).lower()}"
     query += f"&group={group}" if group else ""
     query += f"&updatedSince={since}" if since else ""
 
-    ids = found(Api(world), query)
+    ids = found(still, query)
 
     fitting = [
         row
-        for row in world.database.rows("SELECT * FROM products")
+        for row in still.world.database.rows("SELECT * FROM products")
         if (group is None or row["productGroupId"] == group)
         and (since is None or row["updatedAt"] >= since)
         and (with_deleted or row["deletedAt"] is None)

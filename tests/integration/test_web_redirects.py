@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 HOSTS = ["evil.example", "evil.example:8443", "evil.example:80@x", "localhost", "[::1]", ""]
 
 
-@pytest.fixture
-def api(world: World) -> Api:
+@pytest.fixture(scope="module")
+def api(shared_world: World) -> Api:
     """Return an API whose resource nobody owns."""
-    return Api(world)
+    return Api(shared_world)
 
 
 def ask(api: Api, host: str, path: str, query: str = "") -> Any:  # noqa: ANN401  # a test answer

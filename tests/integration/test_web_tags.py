@@ -29,6 +29,16 @@ PATHS = [
 @pytest.fixture
 def api(world: World) -> Api:
     """Return an API over a catalogue and a history."""
+    return _filled(world)
+
+
+@pytest.fixture(scope="module")
+def still(shared_world: World) -> Api:
+    """Return such an API in which nothing changes."""
+    return _filled(shared_world)
+
+
+def _filled(world: World) -> Api:
     world.source.records = catalogue_of(20)
     world.run()
     world.index.catch_up()
@@ -46,12 +56,12 @@ def _get(api: Api, path: str, **headers: str) -> Any:  # noqa: ANN401  # a test 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("encoding", ["gzip", "identity"])
 @pytest.mark.parametrize("shown", ["{}", "W/{}", '"another", {}', "*"])
-def test_who_knows_the_version_is_told_so(api: Api, path: str, encoding: str, shown: str) -> None:
+def test_who_knows_the_version_is_told_so(still: Api, path: str, encoding: str, shown: str) -> None:
     """304 without a body, but with the tag, for strong and weak tags and compressed answers."""
-    first = _get(api, path, Accept_Encoding=encoding)
+    first = _get(still, path, Accept_Encoding=encoding)
     tag = first.headers["ETag"]
 
-    again = _get(api, path, Accept_Encoding=encoding, If_None_Match=shown.format(tag))
+    again = _get(still, path, Accept_Encoding=encoding, If_None_Match=shown.format(tag))
 
     assert (first.status_code, again.status_code, again.data) == (200, 304, b"")
     assert again.headers["ETag"] in {tag, tag.replace(":gzip", "")}
@@ -61,9 +71,9 @@ def test_who_knows_the_version_is_told_so(api: Api, path: str, encoding: str, sh
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_each_encoding_has_a_tag_of_its_own(api: Api, path: str) -> None:
+def test_each_encoding_has_a_tag_of_its_own(still: Api, path: str) -> None:
     """A strong tag names bytes: those that are compressed are others."""
-    plain, packed = _get(api, path), _get(api, path, Accept_Encoding="gzip")
+    plain, packed = _get(still, path), _get(still, path, Accept_Encoding="gzip")
 
     if "Content-Encoding" in packed.headers:
         assert packed.headers["ETag"] == f'{plain.headers["ETag"][:-1]}:gzip"'
@@ -72,9 +82,9 @@ def test_each_encoding_has_a_tag_of_its_own(api: Api, path: str) -> None:
 
 
 @pytest.mark.parametrize("shown", ['"another"', "nonsense", '"', "W/", ""])
-def test_who_knows_another_version_gets_this_one(api: Api, shown: str) -> None:
+def test_who_knows_another_version_gets_this_one(still: Api, shown: str) -> None:
     """A tag that is not ours, or none at all, costs nothing but the answer."""
-    assert _get(api, "/api/products", If_None_Match=shown).status_code == 200
+    assert _get(still, "/api/products", If_None_Match=shown).status_code == 200
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "identity"])
@@ -115,13 +125,13 @@ def test_a_new_release_answers_anew(api: Api, monkeypatch: pytest.MonkeyPatch) -
     assert _get(api, "/api/products", If_None_Match=tag).status_code == 200
 
 
-def test_head_tells_what_get_would(api: Api) -> None:
+def test_head_tells_what_get_would(still: Api) -> None:
     """HEAD has the headers of GET, length and tag among them, and no body."""
-    token = api.token(api.user(Role.VIEWER))
+    token = still.token(still.user(Role.VIEWER))
     headers = {"Authorization": f"Bearer {token}"}
 
-    get = api.client.get("/api/products", headers=headers)
-    head = api.client.head("/api/products", headers=headers)
+    get = still.client.get("/api/products", headers=headers)
+    head = still.client.head("/api/products", headers=headers)
 
     assert (head.status_code, head.data) == (200, b"")
     for name in ("ETag", "Content-Length", "Content-Type", "Cache-Control"):

@@ -6,6 +6,7 @@ the others, one file a page, and is read when the application starts.
 
 from __future__ import annotations
 
+from functools import cache
 from gettext import GNUTranslations, NullTranslations
 from io import BytesIO
 from pathlib import Path
@@ -109,8 +110,9 @@ def catalogue(code: str) -> Catalog:
     return whole
 
 
+@cache
 def _translations(code: str) -> NullTranslations:
-    """Return a language as gettext wants it."""
+    """Return a language as gettext wants it; its files are read once."""
     from babel.messages.mofile import write_mo  # noqa: PLC0415  # see above
 
     compiled = BytesIO()
