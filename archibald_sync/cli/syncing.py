@@ -178,7 +178,9 @@ def _finish(run: Run | None) -> None:
             click.echo(plain(run["detail"]), err=True)
             sys.exit(ExitCode.HELD)
         return
-    click.echo(f"{outcome}: {plain(run['detail'] or run['reason'])}", err=True)
+    reason = plain(run["detail"] or run["reason"])
+    # Some begin with that word already.
+    click.echo(reason if reason.startswith(outcome) else f"{outcome}: {reason}", err=True)
     sys.exit(OUTCOMES[outcome])
 
 
