@@ -122,11 +122,7 @@ class DeltaPlanner:
             else:
                 seen[row_id] = True
         tally.unchanged += len(page.fingerprints) - len(misses)
-        is_useful = self._contents.are_of_use(len(misses), len(page.fingerprints))
-        for start in range(0, len(misses), _COMPARED_AT_ONCE):
-            records = self._read(page, misses[start : start + _COMPARED_AT_ONCE])
-            self._waiting += self._unknown_contents(records) if is_useful else records
-            self._compare_waiting(_COMPARED_AT_ONCE)
+        self._look_at(page, misses)
         tally.extracted += len(page.fingerprints)
         if self._is_volatile():
             self._refreshed = NoSpool()
@@ -159,24 +155,36 @@ class DeltaPlanner:
             written=self._coverage.total(),
         )
 
-    def _read(self, page: Page, indexes: Sequence[int]) -> list[_Delivered]:
-        rows = map((self._tally.extracted + 1).__add__, indexes)
-        hashes = map(page.fingerprints.__getitem__, indexes)
-        return list(zip(rows, hashes, page.decode(indexes), strict=True))
+    def _look_at(self, page: Page, misses: Sequence[int]) -> None:
+        """Compare the records of ``page`` whose bytes are new."""
+        first = self._tally.extracted + 1
+        is_useful = self._contents.are_of_use(len(misses), len(page.fingerprints))
+        for start in range(0, len(misses), _COMPARED_AT_ONCE):
+            some = misses[start : start + _COMPARED_AT_ONCE]
+            delivered = page.decode(some)
+            everything = range(len(some))
+            unknown = self._unknown_contents(page, some, delivered) if is_useful else everything
+            self._waiting += [
+                (first + some[at], page.fingerprints[some[at]], delivered[at]) for at in unknown
+            ]
+            self._compare_waiting(_COMPARED_AT_ONCE)
 
-    def _unknown_contents(self, records: list[_Delivered]) -> list[_Delivered]:
-        """Settle the records whose content is known; return the others."""
-        rows, hashes = self._contents.look_up([delivered for _, _, delivered in records])
+    def _unknown_contents(
+        self, page: Page, indexes: Sequence[int], delivered: Sequence[tuple[object, ...]]
+    ) -> list[int]:
+        """Settle the records whose content is known; return the places of the others."""
+        rows, hashes = self._contents.look_up(delivered)
         self._make_room(max(rows))
         seen = self._seen
-        unknown = [record for record, row in zip(records, rows, strict=True) if seen[row]]
+        unknown = [at for at, row in enumerate(rows) if seen[row]]
         if not isinstance(self._refreshed, NoSpool):
-            for (_, source_hash, _), row, content_hash in zip(records, rows, hashes, strict=True):
+            for index, row, content_hash in zip(indexes, rows, hashes, strict=True):
                 if not seen[row]:
+                    source_hash = page.fingerprints[index]
                     self._refreshed.append((row, content_hash, source_hash, content_hash))
         for row in rows:
             seen[row] = True
-        settled = len(records) - len(unknown)
+        settled = len(rows) - len(unknown)
         self._tally.unchanged += settled
         self._tally.same_content += settled
         return unknown
