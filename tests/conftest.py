@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -12,6 +13,10 @@ from support import FakeSource, World
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+# Where the suite runs in the background it is ignored, and children inherit that: those that
+# are interrupted would not notice.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
