@@ -239,6 +239,8 @@ class Watched:
         self.page.fill("#password", PASSWORD)
         self.page.click("#log-in")
         self.page.wait_for_selector("#logout")
+        # By then the scripts of the page have run: whatever is clicked next is heard.
+        self.page.wait_for_load_state("domcontentloaded")
 
     def forgive_outage(self) -> None:
         """Forget what the browser said of requests while there was no service."""

@@ -81,6 +81,24 @@ def test_viewers_see_why_they_may_not_act(watched: Watched) -> None:
     page.wait_for_selector(f"#answers :text('{reason}')")
 
 
+def test_a_click_before_the_script_has_come_leads_nowhere(watched: Watched) -> None:
+    """Buttons are those of the script: until it listens, they do nothing at all."""
+    watched.log_in("operator")
+    page = watched.page
+    page.route("**/acts*.js", lambda route: route.abort())
+    page.reload()
+    before = page.url
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.method))
+
+    page.click("#act-run")
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+
+    assert page.url == before
+    assert "POST" not in requests
+    watched.forgive_outage()
+
+
 def test_an_expired_login_goes_on_where_one_was(watched: Watched) -> None:
     """With the access token gone the login is renewed by itself; without any the page asks."""
     watched.log_in("viewer")
