@@ -63,7 +63,7 @@ def test_an_added_user_can_log_in(site: Site, browser: Browser, watched: Watched
     page.click("#secret-close")
     page.wait_for_selector("#users :text('anna')")
     # The browser tells of a closed dialog a moment later.
-    page.wait_for_function("document.getElementById('secret-value').value === ''")
+    wait_for(lambda: page.input_value("#secret-value") == "")
     assert password not in page.content()
 
     with watched_page(browser, site.url) as another:
