@@ -22,6 +22,7 @@
     │   ├── StorageCorruptError      the file is damaged: restore a copy
     │   └── SchemaVersionError       the file was written by a newer version
     ├── InvalidInputError            a field of a request is wrong
+    │   └── NameTakenError           it is right, but somebody has that name already
     ├── KeyReusedError               an idempotency key came with another request
     ├── NotFoundError
     └── AuthError                    who are you?
@@ -230,6 +231,16 @@ class InvalidInputError(ArchibaldSyncError):
         """Keep the name of the field; ``message`` says what was expected."""
         super().__init__(f"{field}: {message}")
         self.field = field
+
+
+class NameTakenError(InvalidInputError):
+    """Something has the name already that another was to get."""
+
+    code = "name_taken"
+
+    def __init__(self, message: str) -> None:
+        """Keep the field; ``message`` says what has the name."""
+        super().__init__("name", message)
 
 
 class KeyReusedError(ArchibaldSyncError):

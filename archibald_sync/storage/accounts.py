@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from archibald_sync.domain.models import Role, User
-from archibald_sync.errors import InvalidInputError, NotFoundError
+from archibald_sync.errors import NameTakenError, NotFoundError
 from archibald_sync.storage.queries import load_queries
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class SqliteAccounts:
         """Add a user.
 
         Raises:
-            InvalidInputError: The name is taken, in this or another case.
+            NameTakenError: The name is taken, in this or another case.
         """
         with self._database.transaction() as connection:
             row = connection.execute(
@@ -42,7 +42,7 @@ class SqliteAccounts:
                 },
             ).fetchone()
         if row is None:
-            raise InvalidInputError("name", f"there is a user {name!r} already")
+            raise NameTakenError(f"there is a user {name!r} already")
         return _user(row)
 
     def user(self, name: str) -> User | None:

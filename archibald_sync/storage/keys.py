@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from archibald_sync.domain.access import ApiKey
 from archibald_sync.domain.models import Role
-from archibald_sync.errors import InvalidInputError
+from archibald_sync.errors import NameTakenError
 from archibald_sync.storage.queries import load_queries
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class SqliteApiKeys:
         """Add a key, whose id is chosen here; return it.
 
         Raises:
-            InvalidInputError: A key in force has this name, in this or another case.
+            NameTakenError: A key in force has this name, in this or another case.
         """
         added = {
             "name": key.name,
@@ -42,7 +42,7 @@ class SqliteApiKeys:
         with self._database.transaction() as connection:
             row = connection.execute(Q["insert"], added).fetchone()
         if row is None:
-            raise InvalidInputError("name", f"there is a key {key.name!r} already; revoke it first")
+            raise NameTakenError(f"there is a key {key.name!r} already; revoke it first")
         return _key(row)
 
     def find(self, digest: bytes) -> ApiKey | None:

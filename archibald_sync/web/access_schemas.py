@@ -10,6 +10,7 @@ from marshmallow import Schema, fields, validate
 from archibald_sync.domain.access import AuditOutcome, CallerKind
 from archibald_sync.domain.models import Role
 from archibald_sync.services.keys import MAX_DAYS
+from archibald_sync.services.passwords import MAX_PASSWORD, MIN_PASSWORD
 from archibald_sync.web.fields import RequestSchema, TrueOrFalse, WholeNumber, instant
 
 MAX_ENTRIES = 500
@@ -17,13 +18,28 @@ _DEFAULT_ENTRIES = 50
 _MAX_INSTANT = 2**53 - 1  # the greatest whole number that every JSON parser keeps
 
 
+def _new_name() -> fields.String:
+    """Return a name as the services take it: they refuse others, the document tells before."""
+    return fields.String(
+        required=True,
+        validate=validate.Regexp(
+            "^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$",
+            error="expected 1 to 64 letters, digits, dots, dashes, underscores or @",
+        ),
+        metadata={"example": "order-app"},
+    )
+
+
 def _role(**kwargs: Any) -> fields.String:  # noqa: ANN401
     expected = f"expected one of {', '.join(Role)}"
     return fields.String(validate=validate.OneOf(list(Role), error=expected), **kwargs)
 
 
-def _password(**kwargs: Any) -> fields.String:  # noqa: ANN401
-    return fields.String(metadata={"format": "password"}, **kwargs)
+def _new_password(**kwargs: Any) -> fields.String:  # noqa: ANN401
+    bounds = validate.Length(
+        MIN_PASSWORD, MAX_PASSWORD, error=f"expected {MIN_PASSWORD} to {MAX_PASSWORD} characters"
+    )
+    return fields.String(validate=bounds, metadata={"format": "password"}, **kwargs)
 
 
 class LoginSchema(RequestSchema):
@@ -68,8 +84,8 @@ class TokenSchema(Schema):
 class OwnPasswordSchema(RequestSchema):
     """The password of before, and the one from now on."""
 
-    oldPassword = _password(required=True)
-    newPassword = _password(required=True)
+    oldPassword = fields.String(required=True, metadata={"format": "password"})
+    newPassword = _new_password(required=True)
 
 
 class UserSchema(Schema):
@@ -96,9 +112,9 @@ class UsersSchema(Schema):
 class NewUserSchema(RequestSchema):
     """An account to add."""
 
-    name = fields.String(required=True)
+    name = _new_name()
     role = _role(required=True)
-    password = _password(load_default=None)
+    password = _new_password(load_default=None)
 
 
 class AddedUserSchema(Schema):
@@ -120,7 +136,7 @@ class ChangeUserSchema(RequestSchema):
 class PasswordSchema(RequestSchema):
     """Another password; one is generated where none is given."""
 
-    password = _password(load_default=None)
+    password = _new_password(load_default=None)
 
 
 class ResetPasswordSchema(Schema):
@@ -156,7 +172,7 @@ class KeysSchema(Schema):
 class NewKeySchema(RequestSchema):
     """A key to make."""
 
-    name = fields.String(required=True)
+    name = _new_name()
     role = _role(required=True)
     expiresInDays = WholeNumber(1, MAX_DAYS, "days", load_default=None, allow_none=True)
 

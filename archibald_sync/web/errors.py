@@ -16,6 +16,7 @@ from archibald_sync.errors import (
     InvalidInputError,
     KeyReusedError,
     LoginThrottledError,
+    NameTakenError,
     NotFoundError,
     RefusedError,
     StorageBusyError,
@@ -56,13 +57,16 @@ def answer(error: Exception) -> Response:
 
 def _invalid_input(error: InvalidInputError) -> Response:
     message = str(error).removeprefix(f"{error.field}: ")
-    return _invalid({error.field: [message]})
+    status = 409 if isinstance(error, NameTakenError) else 400
+    return _invalid({error.field: [message]}, status, error.code)
 
 
-def _invalid(errors: dict[str, list[str]]) -> Response:
+def _invalid(
+    errors: dict[str, list[str]], status: int = 400, code: str = InvalidInputError.code
+) -> Response:
     """Return the problem of a request whose fields are wrong, each with what is wrong."""
     detail = "; ".join(f"{field}: {', '.join(texts)}" for field, texts in errors.items())
-    return problem(400, InvalidInputError.code, detail, field=next(iter(errors)), errors=errors)
+    return problem(status, code, detail, field=next(iter(errors)), errors=errors)
 
 
 def _unauthorized(error: AuthError) -> Response:

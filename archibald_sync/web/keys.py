@@ -28,7 +28,7 @@ def show_all() -> dict[str, Any]:
 @requires(Role.ADMIN, in_person=True)
 @bp.arguments(schemas.NewKeySchema)
 @bp.response(201, schemas.AddedKeySchema)
-@bp.doc(responses=problem_responses(400, 413, 415))
+@bp.doc(responses=problem_responses(400, 409, 413, 415))
 def add(body: dict[str, Any]) -> dict[str, Any]:
     """Make a key for which you answer; its secret is told only this once.
 

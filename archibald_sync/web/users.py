@@ -37,7 +37,7 @@ def show_all() -> dict[str, Any]:
 @requires(Role.ADMIN)
 @bp.arguments(schemas.NewUserSchema)
 @bp.response(201, schemas.AddedUserSchema, headers={"Location": {"schema": {"type": "string"}}})
-@bp.doc(responses=problem_responses(400, 413, 415, 429))
+@bp.doc(responses=problem_responses(400, 409, 413, 415, 429))
 def add(body: dict[str, Any]) -> ResponseReturnValue:
     """Add a user; a password is generated where none is given, and told only this once."""
     name, role, given = body["name"], Role(body["role"]), body["password"]

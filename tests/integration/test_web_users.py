@@ -81,7 +81,6 @@ def test_given_password_is_not_repeated(api: Api) -> None:
         ({"name": "a b"}, "name"),
         ({"name": "x" * 65}, "name"),
         ({"name": None}, "name"),
-        ({"name": "MARIA"}, "name"),
         ({"role": "root"}, "role"),
         ({"role": None}, "role"),
         ({"password": "short"}, "password"),
@@ -98,6 +97,16 @@ def test_wrong_user_is_not_added(api: Api, changes: dict[str, object], field: st
     answer = api.call("POST", "/api/users", Role.ADMIN, json=body)
 
     assert (answer.status_code, answer.json["field"]) == (400, field)
+
+
+def test_a_name_is_given_once(api: Api) -> None:
+    """A name that somebody has, in whatever case, is 409 and named."""
+    api.accounts.add_user("maria", Role.VIEWER, PASSWORD)
+
+    answer = api.call("POST", "/api/users", Role.ADMIN, json={"name": "MARIA", "role": "viewer"})
+
+    assert (answer.status_code, answer.json["code"]) == (409, "name_taken")
+    assert answer.json["errors"] == {"name": ["there is a user 'MARIA' already"]}
 
 
 def test_change_of_role_counts_at_once(api: Api) -> None:
