@@ -15,6 +15,7 @@ from archibald_sync.errors import (
     InvalidInputError,
     LoginThrottledError,
     NotFoundError,
+    RefusedError,
     StorageError,
 )
 from archibald_sync.services.passwords import Passwords, generated_password
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from archibald_sync.domain.models import User
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
-_LAST_ADMIN = "this is the last admin; add another one first"
 
 
 class AccountService:
@@ -117,11 +117,11 @@ class AccountService:
 
         Raises:
             NotFoundError: There is no such user.
-            InvalidInputError: It is the last enabled admin.
+            RefusedError: It is the last enabled admin.
         """
         user = self.account(name)
         if user.role is not role and not self._accounts.set_role(user.id, role):
-            raise InvalidInputError("role", _LAST_ADMIN)
+            raise _last_admin()
         return self.account(name)
 
     def disable_user(self, name: str) -> User:
@@ -129,11 +129,11 @@ class AccountService:
 
         Raises:
             NotFoundError: There is no such user.
-            InvalidInputError: It is the last enabled admin.
+            RefusedError: It is the last enabled admin.
         """
         user = self.account(name)
         if not user.is_disabled and not self._accounts.disable_user(user.id):
-            raise InvalidInputError("name", _LAST_ADMIN)
+            raise _last_admin()
         return self.account(name)
 
     def enable_user(self, name: str) -> User:
@@ -157,3 +157,7 @@ class AccountService:
             one for one in self.users() if one.role.includes(Role.ADMIN) and not one.is_disabled
         ]
         return [one.id for one in admins] == [user.id]
+
+
+def _last_admin() -> RefusedError:
+    return RefusedError("last_admin", "this is the last admin; add another one first")

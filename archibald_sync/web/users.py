@@ -61,7 +61,7 @@ def show(name: str) -> dict[str, Any]:
 @requires(Role.ADMIN)
 @bp.arguments(schemas.ChangeUserSchema)
 @bp.response(200, schemas.UserSchema)
-@bp.doc(responses=problem_responses(400, 404, 413, 415))
+@bp.doc(responses=problem_responses(400, 404, 409, 413, 415))
 def change(body: dict[str, Any], name: str) -> dict[str, Any]:
     """Give a user another role, disable it or let it in again; its tokens end at once.
 

@@ -44,7 +44,8 @@ class Service:
         name = f"a-{role}"
         if name not in self.instance.run("user", "list").stdout:
             self._done("user", "add", name, "--role", role.value)
-        return self._done("token", "--user", name)
+        # As long as the longest of these may take.
+        return self._done("token", "--user", name, "--ttl", "86400")
 
     def lets_in(self, token: str) -> bool:
         """Return whether ``token`` is good."""

@@ -122,7 +122,7 @@ def test_key_is_made_listed_and_revoked(instance: Instance) -> None:
     ("arguments", "code", "words"),
     [
         (("user", "role", "nobody", "viewer"), 1, "no user"),
-        (("user", "role", "admin", "viewer"), 2, "last admin"),
+        (("user", "role", "admin", "viewer"), 5, "last admin"),
         (("user", "password", "nobody"), 1, "no user"),
         (("user", "enable", "nobody"), 1, "no user"),
         (("key", "add", "k", "--role", "viewer", "--user", "nobody"), 1, "no enabled user"),

@@ -205,7 +205,7 @@ def test_password_from_standard_input(instance: Instance) -> None:
         (("add", "c", "--role", "king"), None, 2, "'king'"),
         (("add", "c", "--role", "viewer", "--password-stdin"), "short\n", 2, "password: expected"),
         (("disable", "nobody"), None, 1, "no user"),
-        (("disable", "admin"), None, 2, "last admin"),
+        (("disable", "admin"), None, 5, "last admin"),
     ],
     ids=["taken", "name", "role", "password", "unknown", "last-admin"],
 )

@@ -146,7 +146,7 @@ def test_last_admin_stays(api: Api, change: dict[str, object]) -> None:
         f"/api/users/{admin.name}", headers=bearer(api.token(admin)), json=change
     )
 
-    assert answer.status_code == 400
+    assert (answer.status_code, answer.json["code"]) == (409, "last_admin")
     assert "last admin" in answer.json["detail"]
     assert api.accounts.user(admin.name) == admin
 
