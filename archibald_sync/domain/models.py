@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -81,6 +81,17 @@ class Role(StrEnum):
 _RANKS = {role: rank for rank, role in enumerate(Role)}
 
 
+# The values of the records at these indexes of a page, in the order asked for.
+Decode: TypeAlias = "Callable[[Sequence[int]], list[tuple[object, ...]]]"
+
+
+def values_at(
+    rows: Sequence[tuple[object, ...]], indexes: Sequence[int]
+) -> list[tuple[object, ...]]:
+    """Return some of ``rows``: a page's ``decode`` where its records are values already."""
+    return [rows[index] for index in indexes]
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """One page of an extract.
@@ -94,7 +105,7 @@ class Page:
 
     number: int
     fingerprints: Sequence[bytes]
-    decode: Callable[[Sequence[int]], list[tuple[object, ...]]]
+    decode: Decode
     total_pages: int | None = None
     declared_total: int | None = None
     validator: str | None = None

@@ -14,10 +14,11 @@ from archibald_sync.errors import NotModified, SourceFormatError, TransientSourc
 from archibald_sync.sources.json_records import refuse_missing_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import msgspec
 
+    from archibald_sync.domain.models import Decode
     from archibald_sync.sources.json_document import JsonDocument
     from archibald_sync.sources.mapping import FieldMapping
     from archibald_sync.sources.page_fetcher import Request
@@ -123,7 +124,7 @@ class JsonExtract:
     def page(
         self,
         raws: Sequence[msgspec.Raw],
-        decode: Callable[[Sequence[int]], list[tuple[object, ...]]],
+        decode: Decode,
         counts: tuple[int | None, int | None],
         *,
         is_last: bool,

@@ -14,6 +14,8 @@ from archibald_sync.sources.json_document import UNREADABLE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from archibald_sync.domain.models import Decode
+
     # Gives the values of our columns, in our order, of many records.
     _Reader = Callable[[Iterable[msgspec.Raw]], list[tuple[object, ...]]]
 
@@ -36,9 +38,7 @@ class RecordReader:
         self._names = frozenset(columns) if _are_plain(self._columns) else frozenset()
         self._readers: dict[tuple[str, ...], _Reader] = {}
 
-    def of(
-        self, raws: Sequence[msgspec.Raw]
-    ) -> Callable[[Sequence[int]], list[tuple[object, ...]]]:
+    def of(self, raws: Sequence[msgspec.Raw]) -> Decode:
         """Return what gives the values, as delivered, of some of the records of a page.
 
         It takes their indexes, and raises `SourceFormatError` where one is no JSON object.

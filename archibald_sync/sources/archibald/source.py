@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import xxhash
 
-from archibald_sync.domain.models import Page, Stage
+from archibald_sync.domain.models import Page, Stage, values_at
 from archibald_sync.logs import ComponentLogger
 from archibald_sync.sources.archibald.export import download, export_file
 from archibald_sync.sources.archibald.session import ErpSession
@@ -17,7 +17,7 @@ from archibald_sync.sources.child import ChildLimits, read_in_child
 from archibald_sync.sources.control import Unstoppable
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator
 
     from archibald_sync.domain.normalise import Notation
     from archibald_sync.domain.ports import Control
@@ -95,7 +95,7 @@ class ArchibaldSource:
             yield Page(
                 number=number,
                 fingerprints=[digest(encode(row), seed) for row in rows],
-                decode=partial(_chosen, rows),
+                decode=partial(values_at, rows),
                 total_pages=cycles,
                 declared_total=total,
             )
@@ -107,7 +107,3 @@ class ArchibaldSource:
             names = ", ".join(unmapped) or "none"
             fields = {"columns": list(unmapped)}
             log.info("Columns of the export that are not mapped: %s", names, extra=fields)
-
-
-def _chosen(rows: Sequence[tuple[Any, ...]], indexes: Sequence[int]) -> list[tuple[object, ...]]:
-    return [rows[index] for index in indexes]

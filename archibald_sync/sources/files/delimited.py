@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 import msgspec
 import xxhash
 
+from archibald_sync.domain.models import values_at
 from archibald_sync.domain.normalise import Notation
 from archibald_sync.errors import (
     PermanentSourceError,
@@ -87,16 +88,12 @@ class DelimitedFile:
         is_first = True
         while (batch := list(islice(records, BATCH_ROWS))) or is_first:
             control.checkpoint()
-            yield Batch(headers, self._fingerprints(batch), partial(_chosen, batch))
+            yield Batch(headers, self._fingerprints(batch), partial(values_at, batch))
             is_first = False
 
     def _fingerprints(self, records: Sequence[Row]) -> list[bytes]:
         digest, seed = xxhash.xxh3_128_digest, self._mapping.seed
         return [digest(_encode(record), seed) for record in records]
-
-
-def _chosen(records: Sequence[Row], indexes: Sequence[int]) -> list[tuple[object, ...]]:
-    return [records[index] for index in indexes]
 
 
 def _picker(positions: Sequence[int]) -> Callable[[Sequence[str]], Row]:

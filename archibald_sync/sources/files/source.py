@@ -16,8 +16,9 @@ from archibald_sync.sources.files.snapshot import Validator, refuse_web_page, ta
 from archibald_sync.sources.headers import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Generator, Sequence
 
+    from archibald_sync.domain.models import Decode
     from archibald_sync.domain.normalise import Notation
     from archibald_sync.domain.ports import Control
     from archibald_sync.sources.files.settings import FileSettings
@@ -34,7 +35,7 @@ class Batch:
 
     headers: Sequence[str]
     fingerprints: Sequence[bytes]
-    decode: Callable[[Sequence[int]], list[tuple[object, ...]]]
+    decode: Decode
 
 
 class FileFormat(Protocol):

@@ -21,8 +21,9 @@ from archibald_sync.sources.files.settings import FILE_KEYS, read_file_settings
 from archibald_sync.sources.files.source import Batch, FileSource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Generator, Sequence
 
+    from archibald_sync.domain.models import Decode
     from archibald_sync.domain.ports import Control
     from archibald_sync.sources.files.snapshot import Snapshot
     from archibald_sync.sources.mapping import FieldMapping
@@ -88,9 +89,7 @@ class Workbook:
         finally:
             batches.close()
 
-    def _decoder(
-        self, records: Sequence[bytes]
-    ) -> Callable[[Sequence[int]], list[tuple[object, ...]]]:
+    def _decoder(self, records: Sequence[bytes]) -> Decode:
         mapping = self._mapping
         return lambda indexes: [_decoded(records[index], mapping) for index in indexes]
 

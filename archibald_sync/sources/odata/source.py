@@ -22,9 +22,9 @@ from archibald_sync.sources.page_fetcher import Request
 from archibald_sync.sources.reading import describe_first_page
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Mapping, Sequence
 
-    from archibald_sync.domain.models import Page
+    from archibald_sync.domain.models import Decode, Page
     from archibald_sync.domain.normalise import Notation
     from archibald_sync.domain.ports import Control
     from archibald_sync.sources.http import Answer
@@ -184,11 +184,7 @@ class ODataSource:
         url = self._settings.http.url
         return Request(f"{url}{'&' if '?' in url else '?'}{text}", headers=headers)
 
-    def _decode(
-        self,
-        values_of: Callable[[Sequence[int]], list[tuple[object, ...]]],
-        indexes: Sequence[int],
-    ) -> list[tuple[object, ...]]:
+    def _decode(self, values_of: Decode, indexes: Sequence[int]) -> list[tuple[object, ...]]:
         return list(map(self._read, values_of(indexes)))
 
     def _read(self, values: tuple[object, ...]) -> tuple[object, ...]:
