@@ -181,8 +181,7 @@ def _add_records(
         _tag_by_revision(resource)
         limit = query["limit"]
         found = _catalogue(resource).changes_of(key, limit + 1, query["before"])
-        page = shown_changes(found[:limit])
-        return answer({"changes": page, "next": page[-1]["id"] if len(found) > limit else None})
+        return answer(_change_page(found, limit))
 
 
 def _add_sessions(bp: Blueprint, resource: Resource, change: type[Schema]) -> None:
@@ -205,8 +204,7 @@ def _add_sessions(bp: Blueprint, resource: Resource, change: type[Schema]) -> No
             raise NotFoundError("there is no such session")
         limit = query["limit"]
         found = _catalogue(resource).changes_of_session(session, limit + 1, query["after"])
-        page = shown_changes(found[:limit])
-        return answer({"changes": page, "next": page[-1]["id"] if len(found) > limit else None})
+        return answer(_change_page(found, limit))
 
 
 def record_page(
@@ -239,6 +237,12 @@ def _catalogue(resource: Resource) -> CatalogueService:
 def _tag_by_revision(resource: Resource, *, with_words: bool = False) -> None:
     """Answer 304 at once where the client has this revision of this very answer."""
     tag_by(_catalogue(resource).revision(with_words=with_words), request.full_path)
+
+
+def _change_page(found: Sequence[Mapping[str, Any]], limit: int) -> dict[str, Any]:
+    """Return at most ``limit`` changes, and where the next ones begin if more were found."""
+    page = shown_changes(found[:limit])
+    return {"changes": page, "next": page[-1]["id"] if len(found) > limit else None}
 
 
 def _record_query(query: Mapping[str, Any]) -> RecordQuery:

@@ -11,7 +11,6 @@ from archibald_sync.domain.resources import FieldType
 from archibald_sync.web.fields import WholeNumber, instant
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Any
 
     from archibald_sync.domain.resources import Field, Resource
@@ -160,31 +159,25 @@ def feed_schema(resource: Resource, change: type[Schema], record: type[Schema]) 
 
 def history_schema(resource: Resource, change: type[Schema]) -> type[Schema]:
     """Return the schema of the history of one record."""
-    members: Mapping[str, Any] = {
-        "changes": fields.List(fields.Nested(change), required=True),
-        "next": fields.Integer(
-            required=True,
-            allow_none=True,
-            metadata={"description": "Where older ones begin, as `before`; null at the end"},
-        ),
-    }
-    return Schema.from_dict(dict(members), name=f"{resource.singular.capitalize()}HistorySchema")
+    following = "Where older ones begin, as `before`; null at the end"
+    return _change_list(f"{resource.singular.capitalize()}HistorySchema", change, following)
 
 
 def session_changes_schema(resource: Resource, change: type[Schema]) -> type[Schema]:
     """Return the schema of what one session changed."""
+    following = "Where more begin, as `after`; null at the end"
+    return _change_list(f"{resource.singular.capitalize()}SessionChangesSchema", change, following)
+
+
+def _change_list(name: str, change: type[Schema], following: str) -> type[Schema]:
     members: dict[str, Any] = {
         "changes": fields.List(fields.Nested(change), required=True),
         "next": fields.Integer(
             required=True,
             allow_none=True,
-            metadata={
-                "description": "Where more begin, as `after`; null at the end",
-                "example": 4711,
-            },
+            metadata={"description": following, "example": 4711},
         ),
     }
-    name = f"{resource.singular.capitalize()}SessionChangesSchema"
     return Schema.from_dict(members, name=name)
 
 
