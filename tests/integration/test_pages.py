@@ -174,6 +174,7 @@ def test_the_last_failure_is_shown_with_its_reason(api: Api, source: FakeSource)
     text = page(api).text
 
     assert 'data-state="failing"' in text
+    assert '<a id="last-run" class="bad"' in text
     assert "the ERP said &lt;b&gt;no&lt;/b&gt;" in text
     assert "<b>no</b>" not in text
 
