@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import jwt
-from integration.test_web_app import SECRET, Api
+from web_support import SECRET, Api
 
 from archibald_sync.domain.models import Role
 from archibald_sync.web.security import declared_permission, is_for_persons

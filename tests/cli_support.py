@@ -14,8 +14,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 from click.testing import CliRunner
+from support import wait_for
 
+from archibald_sync.bootstrap import build_driver, build_services
 from archibald_sync.cli.root import cli
+from archibald_sync.config import load_settings
 from archibald_sync.logs import ROOT
 
 if TYPE_CHECKING:
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 
     import pytest
     from click.testing import Result
+
+    from archibald_sync.bootstrap import Services
 
 COMMAND = (sys.executable, "-m", "archibald_sync.cli")
 
@@ -156,3 +161,17 @@ def untouched_logging() -> Iterator[None]:
         yield
     finally:
         logger.handlers[:], logger.level, logger.propagate = before
+
+
+@contextmanager
+def driving_service() -> Iterator[Services]:
+    """Drive the resource from this process, as a service beside the command does."""
+    services = build_services(load_settings())
+    driver = build_driver(services, services.resources["products"].resource, has_schedule=False)
+    driver.start()
+    try:
+        wait_for(lambda: driver.is_owner)
+        yield services
+    finally:
+        driver.stop()
+        services.storage.close()

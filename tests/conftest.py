@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from cli_support import Instance, SmallErp, made_instance, small_erp
 from support import FakeSource, World
 
 if TYPE_CHECKING:
@@ -39,6 +40,22 @@ def shared_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     world = World(tmp_path_factory.mktemp("world"), FakeSource())
     yield world
     world.close()
+
+
+@pytest.fixture
+def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Instance]:
+    """Return an instance that is ready to be used."""
+    with made_instance(tmp_path, monkeypatch) as made:
+        made.init()
+        yield made
+
+
+@pytest.fixture
+def erp(instance: Instance) -> Iterator[SmallErp]:
+    """Return the ERP that the instance reads from."""
+    with small_erp() as serving:
+        instance.read_from(serving.url)
+        yield serving
 
 
 @pytest.fixture(autouse=True)

@@ -12,8 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from integration.test_web_app import Api
 from support import FakeSource, World, catalogue_of, record, wait_for
+from web_support import Api
 
 from archibald_sync.clock import SystemClock
 from archibald_sync.domain.models import IntentKind, Role

@@ -13,23 +13,14 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
 import pytest
-from cli_support import COMMAND, Instance, made_instance, small_erp
+from cli_support import COMMAND, Instance, small_erp
 from support import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 # Runs a command in a pseudo-terminal of its own; what we write is typed there.
 _TERMINAL = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
-
-
-@pytest.fixture
-def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Instance]:
-    """Return an instance that is ready to be used."""
-    with made_instance(tmp_path, monkeypatch) as made:
-        made.init()
-        yield made
 
 
 class Screen:

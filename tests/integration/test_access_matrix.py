@@ -20,7 +20,7 @@ from access_support import (
     routes,
     signed,
 )
-from integration.test_web_app import SECRET, Api
+from web_support import SECRET, Api
 
 from archibald_sync.domain.models import Role
 

@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cli_support import Instance, made_instance
 
 from archibald_sync.bootstrap import build_services
 from archibald_sync.config import load_settings
@@ -14,18 +13,9 @@ from archibald_sync.domain.access import Act, AuditFilter
 from archibald_sync.errors import AuthError, LoginThrottledError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from cli_support import Instance
 
 PASSWORD = "correct horse battery"
-
-
-@pytest.fixture
-def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Instance]:
-    """Return an instance that is ready to be used."""
-    with made_instance(tmp_path, monkeypatch) as made:
-        made.init()
-        yield made
 
 
 def _done(instance: Instance, *arguments: str, stdin: str | None = None) -> str:

@@ -8,23 +8,13 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from cli_support import Instance, made_instance
 from support import wait_for
 
 from archibald_sync.bootstrap import build_services
 from archibald_sync.config import load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-
-@pytest.fixture
-def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Instance]:
-    """Return an instance that is ready to be used."""
-    with made_instance(tmp_path, monkeypatch) as made:
-        made.init()
-        yield made
+    from cli_support import Instance
 
 
 def held_by(instance: Instance) -> list[str]:

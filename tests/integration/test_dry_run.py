@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from integration.test_web_app import SYNC, Api
 from support import FakeSource, World, catalogue_of, record, wait_for
+from web_support import SYNC, Api
 
 from archibald_sync.cli.planned import echo_plan
 from archibald_sync.domain.models import PlanKind, Role, RunOutcome, RunRequest, Trigger

@@ -6,9 +6,9 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from integration.test_web_app import Api
 from integration.test_web_catalogue import FIELDS, found
 from support import FakeSource, SteppedClock, World, record
+from web_support import Api
 
 from archibald_sync.domain.reading import RecordQuery
 from archibald_sync.domain.resources import PRODUCTS

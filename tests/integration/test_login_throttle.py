@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from access_support import PASSWORD, login
-from integration.test_web_app import Api
 from support import SteppedClock, World, quick_passwords
+from web_support import Api
 
 from archibald_sync.domain.access import Failures
 from archibald_sync.domain.models import Role

@@ -7,9 +7,9 @@ from html import unescape
 from typing import Any
 
 import pytest
-from integration.test_web_app import Api
 from integration.test_web_catalogue import FIELDS, sync
 from support import FakeSource, World, catalogue_of, record
+from web_support import Api
 
 from archibald_sync.domain.models import Role
 from archibald_sync.domain.resources import PRODUCTS

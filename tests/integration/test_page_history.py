@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from integration.test_pages import page
-from integration.test_web_app import Api
 from support import FakeSource, World, catalogue_of, record
+from web_support import Api
 
 from archibald_sync.domain.models import Role, RunOutcome, RunRequest, Trigger
 from archibald_sync.errors import PermanentSourceError, TransientSourceError

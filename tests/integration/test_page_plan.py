@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from integration.test_page_history import DRY, FULL, HISTORY, followed, hold, run_path, shown
 from integration.test_pages import OVERVIEW, page
-from integration.test_web_app import SYNC, Api
 from support import FakeSource, World, catalogue_of, record, wait_for
+from web_support import SYNC, Api
 
 from archibald_sync.domain.models import Role, RunOutcome
 from archibald_sync.web.pages.plan import ENTRIES

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from integration.test_web_app import Api
 from support import World, catalogue_of
+from web_support import Api
 
 import archibald_sync.web as package
 from archibald_sync.domain.models import Role

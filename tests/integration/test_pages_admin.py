@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from access_support import PASSWORD, bearer, key_of, login
-from integration.test_web_app import Api
+from web_support import Api
 
 from archibald_sync.domain.access import Act, AuditOutcome, CallerKind
 from archibald_sync.domain.models import Role, User

@@ -6,8 +6,8 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from integration.test_web_app import SYNC, Api
 from support import FakeSource, World, catalogue_of, wait_for
+from web_support import SYNC, Api
 
 from archibald_sync.domain.models import Role
 from archibald_sync.errors import TransientSourceError

@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from integration.test_web_app import SYNC, Api
 from support import FakeSource, World, record
+from web_support import SYNC, Api
 
 from archibald_sync.domain.models import Role, SyncMetrics
 from archibald_sync.domain.resources import PRODUCTS

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from access_support import FOREIGN, PASSWORD, bearer, key_of, logged_in, login, routes
-from integration.test_web_app import SYNC, Api
 from support import ShiftedClock, World
+from web_support import SYNC, Api
 
 from archibald_sync.domain.access import Act, AuditFilter, AuditOutcome
 from archibald_sync.domain.models import Role

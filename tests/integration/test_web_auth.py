@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import jwt
 import pytest
-from integration.test_web_app import SECRET, SYNC, Api
+from web_support import SECRET, SYNC, Api
 
 from archibald_sync.domain.models import Role
 

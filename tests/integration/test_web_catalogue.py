@@ -7,8 +7,8 @@ import io
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from integration.test_web_app import Api
 from support import FakeSource, World, catalogue_of, record
+from web_support import Api
 
 from archibald_sync.domain.models import Role
 

@@ -8,8 +8,8 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from integration.test_web_app import SYNC, Api
 from integration.test_web_monitoring import add_sessions
+from web_support import SYNC, Api
 
 from archibald_sync.domain.models import Role
 

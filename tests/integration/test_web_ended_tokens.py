@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import time_machine
 from access_support import bearer, claims_of, logged_in, signed
-from integration.test_web_app import SYNC, Api
+from web_support import SYNC, Api
 
 from archibald_sync.domain.models import Role
 from archibald_sync.web import claims

@@ -9,7 +9,7 @@ import pytest
 from access_support import FOREIGN, FOREIGN_SECRET, bearer, foreign_claims, signed
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from integration.test_web_app import SECRET, SYNC, Api
+from web_support import SECRET, SYNC, Api
 
 from archibald_sync.domain.models import Role
 from archibald_sync.errors import ConfigError

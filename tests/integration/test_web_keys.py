@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from access_support import bearer, key_of
-from integration.test_web_app import SYNC, Api
 from support import ShiftedClock, World
+from web_support import SYNC, Api
 
 from archibald_sync.domain.models import Role
 from archibald_sync.errors import InvalidInputError

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from access_support import PASSWORD, bearer, claims_of, logged_in, login, signed
-from integration.test_web_app import SYNC, Api
 from support import ShiftedClock, World
+from web_support import SYNC, Api
 
 from archibald_sync.domain.models import Role
 from archibald_sync.services.tokens import LOGIN_TTL_S

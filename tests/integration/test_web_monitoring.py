@@ -6,8 +6,8 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from integration.test_web_app import SYNC, Api
 from support import FakeSource, World, wait_for
+from web_support import SYNC, Api
 
 from archibald_sync.domain.models import Role, SessionStatus
 

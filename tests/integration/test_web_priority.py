@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from integration.test_web_app import PROBLEM_KEYS, Api
+from web_support import PROBLEM_KEYS, Api
 
 from archibald_sync.domain.models import Role
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from integration.test_web_app import Api
+from web_support import Api
 
 from archibald_sync.domain.models import Role
 

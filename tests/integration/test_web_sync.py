@@ -7,8 +7,8 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from integration.test_web_app import PROBLEM_KEYS, SYNC, Api
 from support import FakeSource, World, catalogue_of, wait_for
+from web_support import PROBLEM_KEYS, SYNC, Api
 
 from archibald_sync.domain.models import IntentKind, IntentState, Role
 

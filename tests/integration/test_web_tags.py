@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from integration.test_web_app import SYNC, Api
 from integration.test_web_monitoring import add_sessions
 from support import World, catalogue_of
+from web_support import SYNC, Api
 
 from archibald_sync.domain.models import Role
 from archibald_sync.storage.catalogue_reader import SqliteCatalogueReader

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from access_support import PASSWORD, bearer, logged_in, login
-from integration.test_web_app import Api
+from web_support import Api
 
 from archibald_sync.domain.models import Role
 
