@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 from cli_support import Instance, SmallErp, made_instance, small_erp
 from support import FakeSource, World
+from web_support import Api
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from archibald_sync.domain.ports import Control
 
 # Where the suite runs in the background it is ignored, and children inherit that: those that
 # are interrupted would not notice.
@@ -56,6 +59,31 @@ def erp(instance: Instance) -> Iterator[SmallErp]:
     with small_erp() as serving:
         instance.read_from(serving.url)
         yield serving
+
+
+@pytest.fixture
+def gate(source: FakeSource) -> Iterator[threading.Event]:
+    """Hold every run at its first page until the event is set."""
+    gate = threading.Event()
+
+    def pause(_control: Control) -> None:
+        gate.wait(20)
+
+    source.pause = pause
+    yield gate
+    gate.set()
+
+
+@pytest.fixture
+def api(world: World) -> Api:
+    """Return an API whose resource nobody owns."""
+    return Api(world)
+
+
+@pytest.fixture
+def owned(world: World) -> Api:
+    """Return an API whose resource a real driver owns."""
+    return Api.with_owner(world)
 
 
 @pytest.fixture(autouse=True)

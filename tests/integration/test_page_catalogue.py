@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from html import unescape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from integration.test_web_catalogue import FIELDS, sync
-from support import FakeSource, World, catalogue_of, record
-from web_support import Api
+from support import FakeSource, catalogue_of, record
 
 from archibald_sync.domain.models import Role
 from archibald_sync.domain.resources import PRODUCTS
+
+if TYPE_CHECKING:
+    from web_support import Api
 
 CATALOGUE = "/products/catalogue"
 CHANGES = "/products/changes"
@@ -34,12 +36,6 @@ def source() -> FakeSource:
     source = FakeSource()
     source.fields = FIELDS
     return source
-
-
-@pytest.fixture
-def api(world: World) -> Api:
-    """Return an application whose resource nobody owns."""
-    return Api(world)
 
 
 def page(api: Api, path: str, status: int = 200, language: str = "en") -> str:

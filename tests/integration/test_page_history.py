@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 from integration.test_pages import page
 from support import FakeSource, World, catalogue_of, record
-from web_support import Api
 
 from archibald_sync.domain.models import Role, RunOutcome, RunRequest, Trigger
 from archibald_sync.errors import PermanentSourceError, TransientSourceError
@@ -19,15 +18,11 @@ from archibald_sync.web.pages import history
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from web_support import Api
+
 HISTORY = "/products/history"
 FULL = catalogue_of(1000)
 DRY = RunRequest(Trigger.MANUAL, "anna", is_dry_run=True)
-
-
-@pytest.fixture
-def api(world: World) -> Api:
-    """Return an application whose resource nobody drives."""
-    return Api(world)
 
 
 def shown(api: Api, path: str = HISTORY, role: Role = Role.VIEWER, **headers: str) -> str:

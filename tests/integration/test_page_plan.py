@@ -7,7 +7,6 @@ import shutil
 from itertools import chain
 from typing import TYPE_CHECKING
 
-import pytest
 from integration.test_page_history import DRY, FULL, HISTORY, followed, hold, run_path, shown
 from integration.test_pages import OVERVIEW, page
 from support import FakeSource, World, catalogue_of, record, wait_for
@@ -18,12 +17,6 @@ from archibald_sync.web.pages.plan import ENTRIES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-
-@pytest.fixture
-def api(world: World) -> Api:
-    """Return an application whose resource nobody drives."""
-    return Api(world)
 
 
 def table(text: str, section: str) -> Mapping[str, list[str]]:

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import World, catalogue_of
-from web_support import Api
+from support import catalogue_of
 
 import archibald_sync.web as package
 from archibald_sync.domain.models import Role
@@ -19,17 +18,12 @@ from archibald_sync.web.pages.refusals import POLICY
 
 if TYPE_CHECKING:
     from support import FakeSource
+    from web_support import Api
 
     from archibald_sync.domain.ports import Control
 
 OVERVIEW = "/products/overview"
 TEMPLATES = Path(package.__file__).parent / "templates" / "page"
-
-
-@pytest.fixture
-def api(world: World) -> Api:
-    """Return an application whose resource nobody owns."""
-    return Api(world)
 
 
 def page(api: Api, path: str = OVERVIEW, role: Role = Role.OPERATOR, **headers: str) -> Any:  # noqa: ANN401  # a test answer

@@ -24,12 +24,6 @@ if TYPE_CHECKING:
     from support import World
 
 
-@pytest.fixture
-def api(world: World) -> Api:
-    """Return an API whose resource nobody owns."""
-    return Api(world)
-
-
 def _routes(api: Api) -> list[tuple[str, str, str]]:
     """Return (method, path, endpoint) of every route."""
     return [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jwt
 import pytest
@@ -13,19 +13,10 @@ from web_support import SECRET, SYNC, Api
 
 from archibald_sync.domain.models import Role
 
-if TYPE_CHECKING:
-    from support import World
-
 PASSWORD = "correct horse battery"
 
 # Not reckoned from now: the names of the tests must be the same in every process.
 _LONG_AGO, _FAR_AHEAD = 1_000_000_000, 4_000_000_000
-
-
-@pytest.fixture
-def api(world: World) -> Api:
-    """Return an API whose resource nobody owns."""
-    return Api(world)
 
 
 def _claims(api: Api, **changes: Any) -> dict[str, Any]:  # noqa: ANN401

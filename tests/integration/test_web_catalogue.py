@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support import FakeSource, World, catalogue_of, record
-from web_support import Api
 
 from archibald_sync.domain.models import Role
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from web_support import Api
 
 PRODUCTS_URL = "/api/products"
 FIELDS = (
@@ -34,12 +35,6 @@ def source() -> FakeSource:
     source = FakeSource()
     source.fields = FIELDS
     return source
-
-
-@pytest.fixture
-def api(world: World) -> Api:
-    """Return an API whose resource nobody owns."""
-    return Api(world)
 
 
 def sync(world: World, records: Sequence[dict[str, object]]) -> None:

@@ -2,46 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from support import FakeSource, World, wait_for
+from support import World, wait_for
 from web_support import SYNC, Api
 
 from archibald_sync.domain.models import Role, SessionStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import threading
 
-    from archibald_sync.domain.ports import Control
 
 BASE = 1_705_678_900_000
-
-
-@pytest.fixture
-def api(world: World) -> Api:
-    """Return an API whose resource nobody owns."""
-    return Api(world)
-
-
-@pytest.fixture
-def owned(world: World) -> Api:
-    """Return an API whose resource a real driver owns."""
-    return Api.with_owner(world)
-
-
-@pytest.fixture
-def gate(source: FakeSource) -> Iterator[threading.Event]:
-    """Hold every run at its first page until the event is set."""
-    gate = threading.Event()
-
-    def pause(_control: Control) -> None:
-        gate.wait(20)
-
-    source.pause = pause
-    yield gate
-    gate.set()
 
 
 def add_sessions(world: World, *statuses: str, duration_ms: int = 55_000) -> None:

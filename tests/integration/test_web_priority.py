@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 import pytest
 from web_support import PROBLEM_KEYS, Api
 
 from archibald_sync.domain.models import Role
 
-if TYPE_CHECKING:
-    from support import World
-
 LEASES = "/api/priority/leases"
-
-
-@pytest.fixture
-def api(world: World) -> Api:
-    """Return an API whose resource nobody owns."""
-    return Api(world)
 
 
 def test_lease_is_taken_with_its_defaults(api: Api) -> None:

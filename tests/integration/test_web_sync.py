@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -13,36 +12,11 @@ from web_support import PROBLEM_KEYS, SYNC, Api
 from archibald_sync.domain.models import IntentKind, IntentState, Role
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    import threading
+    from collections.abc import Mapping
 
-    from archibald_sync.domain.ports import Control
 
 START, STOP, RUN = f"{SYNC}/start", f"{SYNC}/stop", f"{SYNC}/run"
-
-
-@pytest.fixture
-def api(world: World) -> Api:
-    """Return an API whose resource nobody owns."""
-    return Api(world)
-
-
-@pytest.fixture
-def owned(world: World) -> Api:
-    """Return an API whose resource a real driver owns."""
-    return Api.with_owner(world)
-
-
-@pytest.fixture
-def gate(source: FakeSource) -> Iterator[threading.Event]:
-    """Hold every run at its first page until the event is set."""
-    gate = threading.Event()
-
-    def pause(_control: Control) -> None:
-        gate.wait(20)
-
-    source.pause = pause
-    yield gate
-    gate.set()
 
 
 def pending(world: World) -> list[tuple[IntentKind, Mapping[str, object]]]:

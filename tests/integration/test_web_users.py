@@ -6,18 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from access_support import PASSWORD, bearer, logged_in, login
-from web_support import Api
 
 from archibald_sync.domain.models import Role
 
 if TYPE_CHECKING:
-    from support import World
-
-
-@pytest.fixture
-def api(world: World) -> Api:
-    """Return an API whose resource nobody owns."""
-    return Api(world)
+    from web_support import Api
 
 
 def test_added_user_can_log_in(api: Api) -> None:
