@@ -10,12 +10,15 @@ from __future__ import annotations
 import socket
 import time
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Any
 
 from gunicorn.http.errors import NoMoreData, ParseException
+from gunicorn.util import write_nonblock
 from gunicorn.workers.gthread import ThreadWorker
 
 from archibald_sync.errors import InvalidInputError
+from archibald_sync.unreadable import answer_to
 
 _PATIENCE_S = 15.0
 _HURRY_S = 1.0  # where every thread reads, and others wait
@@ -79,6 +82,17 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             return super().handle_request(req, conn)
         finally:
             body.is_answered = True
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:  # noqa: ANN401, ARG002  # as gunicorn has it
+        """Answer what could not be passed on, as `unreadable` says; called while it is handled."""
+        status, request_id, answer = answer_to(exc)
+        kind = type(exc).__name__
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            self.log.error("Unforeseen %s in request %s", kind, request_id, exc_info=exc)
+        else:
+            self.log.warning("Unreadable request %s from %s: %s", request_id, addr[0], kind)
+        with suppress(OSError):  # it has gone by itself
+            write_nonblock(client, answer)
 
     def murder_pending(self) -> None:
         """Close what sends nothing, and cut off what comes too slowly; called all the time."""

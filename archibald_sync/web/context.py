@@ -157,11 +157,12 @@ def request_id() -> str:
     known: str | None = g.get("request_id")
     if known is None:
         given = header("HTTP_X_REQUEST_ID")
-        g.request_id = known = given if given and _REQUEST_ID.fullmatch(given) else _new_id()
+        g.request_id = known = given if given and _REQUEST_ID.fullmatch(given) else new_request_id()
     return known
 
 
-def _new_id() -> str:
+def new_request_id() -> str:
+    """Return an id for a request that brings none."""
     return f"{random.getrandbits(128):032x}"  # a name, and no secret
 
 

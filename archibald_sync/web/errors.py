@@ -26,7 +26,7 @@ from archibald_sync.errors import (
 )
 from archibald_sync.logs import ComponentLogger
 from archibald_sync.web.context import request_id
-from archibald_sync.web.problems import problem
+from archibald_sync.web.problems import code_of, problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,12 +104,11 @@ def _http(error: HTTPException) -> Response:
     if "messages" in data:
         return _invalid(_by_field(data))
     headers = {key: value for key, value in error.get_headers() if key != "Content-Type"}
-    code = error.name.lower().replace(" ", "_")
     detail = error.description or error.name
     if isinstance(error, RequestEntityTooLarge):
         detail = f"body: expected at most {request.max_content_length} bytes"
     status = error.code or 500  # Flask itself answers those without a code
-    return problem(status, code, detail, headers=headers, is_ours=False)
+    return problem(status, code_of(status), detail, headers=headers, is_ours=False)
 
 
 def _by_field(data: dict[str, Any]) -> dict[str, list[str]]:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PROBLEM_TYPE = "application/problem+json"
+BLANK = "about:blank"  # RFC 9457: the status says it all
+# What any request may be answered with that is no HTTP, or more than we take in.
+UNREADABLE = (400, 414, 431)
 _REFERENCE = {"$ref": "#/components/schemas/Problem"}
 
 
@@ -59,18 +62,46 @@ def problem(
         is_ours: Whether ``code`` says more than the status, and so has a type of its own.
         members: Further members of the body.
     """
+    kind = f"/problems/{code}" if is_ours else BLANK
+    body = problem_body(status, code, detail, request_id(), kind=kind, **members)
+    return Response(body, status, dict(headers or {}), content_type=PROBLEM_TYPE)
+
+
+def problem_body(  # as RFC 9457 has them
+    status: int,
+    code: str,
+    detail: str,
+    id_of_request: str,
+    *,
+    kind: str = BLANK,
+    **members: object,
+) -> bytes:
+    """Return the body of such an answer, also outside of a request.
+
+    Args:
+        status: The HTTP status.
+        code: A stable word for programs.
+        detail: A sentence for people, fit for strangers.
+        id_of_request: What the log knows the request by.
+        kind: What names the kind of problem.
+        members: Further members of the body.
+    """
     body: dict[str, Any] = {
-        "type": f"/problems/{code}" if is_ours else "about:blank",
+        "type": kind,
         "title": HTTP_STATUS_CODES[status],
         "status": status,
         "detail": detail,
         "code": code,
         "error": detail,
-        "requestId": request_id(),
+        "requestId": id_of_request,
         **members,
     }
-    answer = orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE)
-    return Response(answer, status, dict(headers or {}), content_type=PROBLEM_TYPE)
+    return orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def code_of(status: int) -> str:
+    """Return the word for programs of a problem that its status says all about."""
+    return HTTP_STATUS_CODES[status].lower().replace(" ", "_")
 
 
 def problem_responses(*statuses: int) -> dict[int, dict[str, Any]]:

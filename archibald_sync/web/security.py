@@ -19,7 +19,7 @@ from archibald_sync.web import tokens
 from archibald_sync.web.blueprint import Blueprint
 from archibald_sync.web.context import header, services
 from archibald_sync.web.foreign import ForeignVerifier
-from archibald_sync.web.problems import problem_responses
+from archibald_sync.web.problems import UNREADABLE, problem_responses
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,7 +70,8 @@ def requires(role: Role, *, in_person: bool = False) -> Callable[[View], View]:
 
     def decorate(view: View) -> View:
         documented: View = Blueprint.doc(
-            security=[{name: []} for name in schemes], responses=problem_responses(401, 403, 503)
+            security=[{name: []} for name in schemes],
+            responses=problem_responses(401, 403, 503, *UNREADABLE),
         )(view)
         setattr(documented, _PERMISSION, role)
         setattr(documented, _IN_PERSON, in_person)
@@ -81,7 +82,9 @@ def requires(role: Role, *, in_person: bool = False) -> Callable[[View], View]:
 
 def public(view: View) -> View:
     """Permit a view to everybody; it may be a method of a library."""
-    documented: View = flask_smorest.Blueprint.doc(security=[])(view)
+    documented: View = flask_smorest.Blueprint.doc(
+        security=[], responses=problem_responses(*UNREADABLE)
+    )(view)
     setattr(documented, _PERMISSION, _PUBLIC)
     return documented
 

@@ -96,6 +96,7 @@ def _served(instance: Instance, port: int, token: str) -> Iterator[Service]:
             process.terminate()
             _, log = process.communicate(timeout=60)
             assert "Traceback" not in log, log
+            assert "canary" not in log.lower(), log
 
 
 def _answers(service: Service) -> bool:
@@ -160,6 +161,19 @@ REFUSED: dict[str, Request] = {
     "many-headers": ("GET", "/livez", {f"X-{number}": "a" for number in range(100)}, b""),
     "long-header": ("GET", "/livez", {"X-A": "a" * 9000}, b""),
 }
+# What gunicorn does not pass on, each with a word that must not come back or be logged.
+UNREADABLE: dict[str, tuple[int, Request]] = {
+    "line": (414, ("GET", f"/api/products?q=canary{'a' * 9000}", {}, b"")),
+    "very-long-line": (414, ("GET", f"/api/products?q=canary{'a' * 60_000}", {}, b"")),
+    "number-of-headers": (431, ("GET", "/livez", {f"X-Canary-{n}": "a" for n in range(100)}, b"")),
+    "length-of-a-header": (431, ("GET", "/livez", {"X-A": f"canary{'a' * 9000}"}, b"")),
+    "control-in-a-header": (400, ("GET", "/livez", {"X-A": "canary\0"}, b"")),
+    "name-of-a-header": (400, ("GET", "/livez", {"X canary": "a"}, b"")),
+    "encoding": (400, ("POST", _LOGIN, {**_JSON, "Transfer-Encoding": "canary"}, b"{}")),
+    "expectation": (400, ("POST", _LOGIN, {**_JSON, "Expect": "canary"}, b"{}")),
+    "method": (400, ("{canary}", "/livez", {}, b"")),
+    "version": (400, ("GET", "/ HTTP/canary\r\nX:", {}, b"")),
+}
 HARMLESS: dict[str, Request] = {
     "sql-in-search": ("GET", "/api/products?q=%27%20OR%201=1--", {}, b""),
     "sql-in-group": (
@@ -176,6 +190,23 @@ HARMLESS: dict[str, Request] = {
 def test_what_no_client_sends_is_refused(service: Service, name: str) -> None:
     """The client is told that it is wrong, never that the service is."""
     assert 400 <= service.ask(REFUSED[name]) < 500
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_what_is_no_request_is_told_so_like_any_error(service: Service, name: str) -> None:
+    """The answer is a problem as everywhere, and holds nothing of what was sent."""
+    status, request = UNREADABLE[name]
+
+    with service.connect() as connection:
+        connection.sendall(_bytes(request, service.token))
+        head, _, body = connection.makefile("rb").read().partition(b"\r\n\r\n")
+
+    told = json.loads(body)
+    assert head.startswith(f"HTTP/1.1 {status} ".encode())
+    assert b"\r\nContent-Type: application/problem+json\r\n" in head
+    assert f"\r\nX-Request-ID: {told['requestId']}".encode() in head
+    assert (told["status"], told["error"]) == (status, told["detail"])
+    assert b"canary" not in body.lower()
 
 
 @pytest.mark.parametrize("name", HARMLESS)
