@@ -1,8 +1,10 @@
 """The gunicorn worker that serves us: it does not wait for slow clients for ever.
 
-A thread that reads a request is lost to everybody else meanwhile, and gunicorn itself sets
-it no limit: sixteen clients that send a byte a minute would be enough to stop the service.
-What has not come whole in time is cut off for reading; the answer, 400, still goes out.
+A thread that reads a request, or writes an answer, is lost to everybody else meanwhile, and
+gunicorn itself sets it no limit: sixteen clients that send a byte a minute, or take none,
+would be enough to stop the service. What has not come whole in time is cut off for reading;
+the answer, 400, still goes out. Who takes nothing of an answer is cut off by the kernel, and
+where every thread is busy and others wait, who takes it slowly is, too.
 """
 
 from __future__ import annotations
@@ -18,11 +20,14 @@ from gunicorn.util import write_nonblock
 from gunicorn.workers.gthread import ThreadWorker
 
 from archibald_sync.errors import InvalidInputError
+from archibald_sync.outflow import Outflow, give_up_after
 from archibald_sync.unreadable import answer_to
 
 _PATIENCE_S = 15.0
 _HURRY_S = 1.0  # where every thread reads, and others wait
 _LOOK_EVERY_S = 0.25
+_SLOW_S = 3.0  # where every thread is busy: for so long an answer may be taken slowly
+_SLOW_BYTES_A_SECOND = 32 * 1024
 
 
 class RequestBody:
@@ -60,15 +65,19 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         """Read nothing yet."""
         super().__init__(*args, **kwargs)
         self._reading: dict[Any, tuple[float, RequestBody | None]] = {}
+        self._outflows: dict[Any, Outflow] = {}
         self._look_at_s = 0.0
 
     def handle(self, conn: Any) -> Any:  # noqa: ANN401  # as gunicorn has it
         """Read a request and answer it, in a thread of the pool."""
         self._reading[conn] = (time.monotonic(), None)
+        self._outflows[conn] = Outflow(conn.sock)
+        give_up_after(conn.sock, _PATIENCE_S)
         try:
             return super().handle(conn)
         finally:
             self._reading.pop(conn, None)
+            self._outflows.pop(conn, None)
 
     def handle_request(self, req: Any, conn: Any) -> Any:  # noqa: ANN401  # as gunicorn has it
         """Answer a request whose headers have come."""
@@ -101,6 +110,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         if now_s < self._look_at_s:
             return
         self._look_at_s = now_s + _LOOK_EVERY_S
+        self._cut_off_senders(now_s)
+        self._cut_off_takers(now_s)
+
+    def _cut_off_senders(self, now_s: float) -> None:
+        """Read no further what comes too slowly."""
         slow = [
             (conn, began_s)
             for conn, (began_s, body) in list(self._reading.items())
@@ -111,3 +125,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             if now_s - began_s > patience_s:
                 with suppress(OSError):  # it has gone by itself
                     conn.sock.shutdown(socket.SHUT_RD)
+
+    def _cut_off_takers(self, now_s: float) -> None:
+        """Write no further to who takes it too slowly, where nobody else is served meanwhile."""
+        outflows = list(self._outflows.items())
+        is_crowded = len(outflows) >= self.cfg.threads and self.nr_conns > len(outflows)
+        for conn, outflow in outflows:
+            waited_s, bytes_a_second = outflow.look(now_s)
+            if is_crowded and waited_s > _SLOW_S and bytes_a_second < _SLOW_BYTES_A_SECOND:
+                with suppress(OSError):  # it has gone by itself
+                    conn.sock.shutdown(socket.SHUT_RDWR)

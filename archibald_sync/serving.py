@@ -25,6 +25,7 @@ timeout = 60
 limit_request_line = 8190
 limit_request_fields = 64
 control_socket_disable = True
+forwarder_headers = ""  # none that changes where we think we are: whoever sends it decides
 
 
 def on_starting(_server: Any) -> None:  # noqa: ANN401  # gunicorn has no types

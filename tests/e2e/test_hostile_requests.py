@@ -24,6 +24,7 @@ _DEEP = b"[" * 5000
 _DEEP_TOKEN = base64.urlsafe_b64encode(_DEEP).rstrip(b"=").decode() + ".e30.x"
 _START = "/api/products/sync/start"
 _LOGIN = "/api/auth/login"
+_LARGE = "/api/docs/files/swagger-ui-bundle.js"
 
 Request = tuple[str, str, "Mapping[str, str]", bytes]
 
@@ -175,6 +176,7 @@ UNREADABLE: dict[str, tuple[int, Request]] = {
     "version": (400, ("GET", "/ HTTP/canary\r\nX:", {}, b"")),
 }
 HARMLESS: dict[str, Request] = {
+    "place-of-the-application": ("GET", "/livez", {"SCRIPT_NAME": "/elsewhere"}, b""),
     "sql-in-search": ("GET", "/api/products?q=%27%20OR%201=1--", {}, b""),
     "sql-in-group": (
         "GET",
@@ -249,6 +251,33 @@ def test_slow_clients_stop_nobody(service: Service) -> None:
 
     assert answered == 200
     assert told == {400, 0}
+
+
+def test_clients_that_take_no_answer_stop_nobody(service: Service) -> None:
+    """Whoever holds every thread with an answer that nobody reads is cut off."""
+    large = _bytes(("GET", _LARGE, {"Connection": "keep-alive"}, b""), service.token)
+    with ExitStack() as stack:
+        for _ in range(_THREADS):
+            connection = stack.enter_context(socket.socket())
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.connect(("127.0.0.1", service.port))
+            connection.sendall(large * 20)
+        wait_for(lambda: not _is_quick(service), 20)
+
+        answered = service.ask(("GET", "/livez", {}, b""))
+
+    assert answered == 200
+
+
+def _is_quick(service: Service) -> bool:
+    """Return whether somebody is answered within half a second."""
+    with service.connect() as connection:
+        connection.settimeout(0.5)
+        connection.sendall(_bytes(("GET", "/livez", {}, b""), service.token))
+        try:
+            return _status(connection) == 200
+        except TimeoutError:
+            return False
 
 
 @pytest.mark.slow
