@@ -171,11 +171,12 @@ def _stream(listener: Listener, places: Seats, client: _Client) -> Iterator[str]
         now_s = time.monotonic()
         if now_s - began_s >= places.longest_s or client.is_gone():
             return
-        if now_s - checked_s >= places.check_s:
+        is_news = happening is not None and happening.id != known
+        if is_news or now_s - checked_s >= places.check_s:
             if not client.may_listen():
                 return
             checked_s = now_s
-        if happening is not None and happening.id != known:
+        if happening is not None and is_news:
             written_s, known = now_s, None
             yield _event(happening)
         elif now_s - written_s >= places.heartbeat_s:

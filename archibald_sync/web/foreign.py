@@ -59,7 +59,7 @@ class ForeignVerifier:
         if not isinstance(subject, str) or not subject or not claims["jti"]:
             raise AuthError("the access token says nothing about who shows it")
         shown = _UNPRINTABLE.sub("?", subject)[:_MAX_SUBJECT]
-        digest = hashlib.sha256(subject.encode()).hexdigest()[:32]
+        digest = hashlib.sha256(subject.encode(errors="surrogatepass")).hexdigest()[:32]
         role = self._role(claims.get(self._foreign.role_claim))
         return Caller(CallerKind.FOREIGN, f"foreign-{digest}", f"foreign:{shown}", role)
 

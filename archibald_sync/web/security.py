@@ -155,7 +155,7 @@ def _authenticate() -> Caller:
     if key is not None:
         return _key_caller(key)
     scheme, _, shown = (header("HTTP_AUTHORIZATION") or "").strip().partition(" ")
-    if scheme == "Bearer":
+    if scheme.lower() == "bearer":
         shown = shown.strip()
         if shown.startswith(KEY_MARK):
             return _key_caller(shown)

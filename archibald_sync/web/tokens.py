@@ -240,7 +240,7 @@ def _header_token() -> str | None:
     """Return the one token of the header; None where there is none, or more than one."""
     # A header that came twice is one with commas.
     fields = (header("HTTP_AUTHORIZATION") or "").split(",")
-    shown = [words for field in fields if (words := field.split()) and words[0] == "Bearer"]
+    shown = [words for field in fields if (words := field.split()) and words[0].lower() == "bearer"]
     if len(shown) != 1:
         return None
     if len(shown[0]) != 2:  # noqa: PLR2004  # the scheme and the token

@@ -34,7 +34,7 @@ def show_all() -> dict[str, Any]:
 
 
 @bp.route("", methods=["POST"])
-@requires(Role.ADMIN)
+@requires(Role.ADMIN, in_person=True)
 @bp.arguments(schemas.NewUserSchema)
 @bp.response(201, schemas.AddedUserSchema, headers={"Location": {"schema": {"type": "string"}}})
 @bp.doc(responses=problem_responses(400, 409, 413, 415, 429))
@@ -58,7 +58,7 @@ def show(name: str) -> dict[str, Any]:
 
 
 @bp.route("/<name>", methods=["PATCH"])
-@requires(Role.ADMIN)
+@requires(Role.ADMIN, in_person=True)
 @bp.arguments(schemas.ChangeUserSchema)
 @bp.response(200, schemas.UserSchema)
 @bp.doc(responses=problem_responses(400, 404, 409, 413, 415))
@@ -80,7 +80,7 @@ def change(body: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 @bp.route("/<name>/password", methods=["POST"])
-@requires(Role.ADMIN)
+@requires(Role.ADMIN, in_person=True)
 @bp.arguments(schemas.PasswordSchema, required=False)
 @bp.response(200, schemas.ResetPasswordSchema)
 @bp.doc(responses=problem_responses(400, 404, 413, 415, 429))

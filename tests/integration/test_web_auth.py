@@ -112,6 +112,7 @@ def test_incomplete_login_names_the_field(api: Api, body: object, field: str) ->
 def test_good_token_is_accepted(api: Api) -> None:
     """The claims that the tests below change are right as they are."""
     assert _answer(api, f"Bearer {_signed(_claims(api))}") == 200
+    assert _answer(api, f"bearer {_signed(_claims(api))}") == 200  # RFC 9110: any case
 
 
 @pytest.mark.parametrize(

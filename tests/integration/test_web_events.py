@@ -160,6 +160,21 @@ def test_who_may_look_no_more_hears_no_more(
     answer.close()
 
 
+def test_nothing_more_is_told_to_who_was_disabled(api: Api) -> None:
+    """The next event is not sent, however long ago it was that somebody looked."""
+    user = api.user(Role.VIEWER)
+    answer = api.call("GET", EVENTS, None, headers=bearer(api.token(user)))
+    parts = events_of(answer)
+    next(parts)
+    assert next(parts)["event"] == "state"
+
+    api.accounts.disable_user(user.name)
+    api.world.priority.take("order-app", "order 1", 60)
+
+    assert list(parts) == []
+    answer.close()
+
+
 def test_nobody_listens_for_ever(api: Api) -> None:
     """After its time a stream ends by itself, and its client may ask again."""
     seats(api.app).longest_s = 0.2

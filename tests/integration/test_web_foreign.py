@@ -181,6 +181,15 @@ def test_subject_comes_from_the_claim_that_is_configured(world: World) -> None:
     assert len(answer.json["name"]) <= 80
 
 
+def test_subject_that_is_no_text_is_somebody_all_the_same(world: World) -> None:
+    """JSON can hold what UTF-8 cannot: it is no error of ours."""
+    api = Api(world, settings=FOREIGN)
+
+    answer = _me(api, signed(foreign_claims(sub="\ud800"), FOREIGN_SECRET))
+
+    assert (answer.status_code, answer.json["name"]) == (200, "foreign:?")
+
+
 def test_neighbours_operator_acts_under_its_name(world: World) -> None:
     """What it asks for is recorded with who asked."""
     api = Api(world, settings=FOREIGN, answer_wait_s=0.01)
