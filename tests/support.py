@@ -331,6 +331,10 @@ class World:
         )
         return [tuple(row) for row in rows]
 
+    def change_ids(self) -> list[int]:
+        """Return the ids of the change log, the oldest first."""
+        return [row[0] for row in self.database.rows("SELECT id FROM product_changes ORDER BY id")]
+
     def close(self) -> None:
         """Stop all drivers and close this thread's connections."""
         for driver in self._drivers:

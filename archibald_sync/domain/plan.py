@@ -81,6 +81,12 @@ class Plan:
     oscillations: tuple[Oscillation, ...] = ()
     validator: str | None = None
 
+    def is_logged(self) -> bool:
+        """Return whether applying the plan would write anything into the change log."""
+        return bool(
+            len(self.created) or len(self.updated) or len(self.restored) or len(self.deleted)
+        )
+
     def is_empty(self) -> bool:
         """Return whether applying the plan would write no catalogue row."""
         return not (

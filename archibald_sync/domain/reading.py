@@ -28,7 +28,7 @@ class RecordQuery:
     sort: str = "id"
     is_descending: bool = False
     limit: int = 50
-    after: tuple[str, int] | None = None
+    after: tuple[str | None, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +104,8 @@ class CatalogueReader(Protocol):
     ) -> list[Mapping[str, Any]]:
         """Return up to ``limit`` changes that a session wrote, from the one after ``after`` on."""
 
-    def sharing(self, field: str, value: str, limit: int | None = None) -> list[Mapping[str, Any]]:
-        """Return the records that are not deleted and whose ``field`` is ``value``."""
+    def sharing(self, field: str, value: str, limit: int) -> list[Mapping[str, Any]]:
+        """Return the first ``limit`` records by key whose ``field`` is ``value``, none deleted."""
 
     def every_record(self, *, with_deleted: bool) -> Iterator[Mapping[str, Any]]:
         """Yield all records by key as of one moment, holding few of them in memory."""

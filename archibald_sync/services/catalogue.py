@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from archibald_sync.domain.reading import ChangeSpan, RecordQuery
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MAX_GROUPS = 500
 MAX_NAMESAKES = 50
+MAX_VARIANTS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +109,15 @@ class CatalogueService:
         """Choose among the variants of one name by the quantity that is wanted.
 
         Chosen is the one with the largest multiple that divides ``quantity``, of those
-        that can be ordered; of equal ones the first by key.
+        that can be ordered; of equal ones the first by key. Of more than `MAX_VARIANTS`
+        only the first by key are looked at.
 
         Raises:
             NotFoundError: No record that is not deleted has this name, or the resource
                 has no variants.
         """
         rule, named = self._resource.variants, self._resource.name_field
-        found = self._reader.sharing(named, name) if named else []
+        found = self._reader.sharing(named, name, MAX_VARIANTS) if named else []
         if rule is None or not found:
             raise NotFoundError(f"there is no {self._resource.singular} of this name")
         fitting = [
@@ -123,8 +125,7 @@ class CatalogueService:
             for record in found
             if record[rule.stopped] != 1
             and record[rule.orderable] != 0
-            and (multiple := Decimal(record[rule.multiple] or 0)) > 0
-            and quantity % multiple == 0
+            and (multiple := _divisor(record[rule.multiple], quantity)) is not None
         ]
         chosen = max(fitting, key=lambda one: one[0])[1] if fitting else None
         return VariantChoice(found, chosen)
@@ -156,3 +157,15 @@ class CatalogueService:
         named = self._resource.name_field
         name = record[named] if named else None
         return self._reader.sharing(named, name, MAX_NAMESAKES) if named and name else []
+
+
+def _divisor(multiple: str | None, quantity: Decimal) -> Decimal | None:
+    """Return ``multiple`` where it divides ``quantity``; None, too, where it is no number.
+
+    Somebody else may have written it: what a sync writes is a number.
+    """
+    try:
+        divisor = Decimal(multiple or 0)
+        return divisor if divisor > 0 and quantity % divisor == 0 else None
+    except InvalidOperation:  # not a number, or so small that the quotient has too many digits
+        return None

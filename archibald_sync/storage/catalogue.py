@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 # So few that their values stay in the processor's cache.
 _ROWS_AT_ONCE = 200
+_MICROSECONDS = 1000  # a millisecond; no change is written faster than that
 # What Python's strip() takes away, for SQLite's TRIM.
 _SPACES = "".join(filter(str.isspace, map(chr, range(0x3001))))
 
@@ -91,10 +92,11 @@ class SqliteCatalogue:
         """
         with self._database.transaction() as connection:
             now = self._clock.now_ms()
-            writer = PlanWriter(connection, self._resource, session_id, epoch, now)
-            writer.write(plan, control)
             if not plan.is_empty():
                 self._keep_mapping(connection, plan.mapping_version)
+            if plan.is_logged():
+                self._advance_log(connection, now)
+            PlanWriter(connection, self._resource, session_id, epoch, now).write(plan, control)
             # A missing record is deleted or not by what the next extract holds: read it.
             validator = None if plan.missing else plan.validator
             coverage = None if plan.coverage is None else plan.coverage.after
@@ -134,12 +136,16 @@ class SqliteCatalogue:
     def has_changes_since(self, change_id: int) -> bool:
         """Return whether the log still holds every change after ``change_id``.
 
-        Its ids have no gaps, so that the first one tells.
+        The oldest go first, so that one which is as old tells.
         """
         if change_id >= self.newest_change():
             return True
-        query = f"SELECT 1 FROM {self._changes} WHERE id = :id"
-        return self._database.row(query, {"id": change_id + 1}) is not None
+        query = (
+            f"SELECT (SELECT MIN(id) FROM {self._changes}) <= MAX(:id, firstChangesAfter) + 1 "
+            "FROM catalogue_state WHERE resource = :resource"
+        )
+        row = self._database.row(query, {"id": change_id, "resource": self._resource.name})
+        return row is not None and row[0] == 1
 
     def roll_back(self, rollback: Rollback, control: Control) -> PlanCounts:
         """Undo what ``rollback`` names, log it like any change, in the open transaction.
@@ -152,6 +158,7 @@ class SqliteCatalogue:
         """
         with self._database.transaction() as connection:
             now = self._clock.now_ms()
+            self._advance_log(connection, now)
             counts = CatalogueRollback(connection, self._resource, rollback, now).write(control)
             self._keep_state(connection, self.coverage(), None)
             connection.execute(
@@ -219,6 +226,26 @@ class SqliteCatalogue:
         cursor = self._database.connection().cursor()
         cursor.row_factory = None
         return cursor
+
+    def _advance_log(self, connection: sqlite3.Connection, now: int) -> None:
+        """Let the ids of what is logged next begin with the time, in microseconds.
+
+        They are cursors of those who follow the log. So none stands for two changes, not even
+        where the file was replaced by an older copy or by a new one: what was logged after
+        the copy was made had the ids of its own time.
+        """
+        name, newest = self._resource.change_table, self.newest_change()
+        if newest == 0:
+            connection.execute(
+                "UPDATE catalogue_state SET firstChangesAfter = :id WHERE resource = :resource",
+                {"id": now * _MICROSECONDS, "resource": self._resource.name},
+            )
+            insert = "INSERT INTO sqlite_sequence (name, seq) VALUES (:name, 0)"
+            connection.execute(insert, {"name": name})
+        connection.execute(
+            "UPDATE sqlite_sequence SET seq = :id WHERE name = :name AND seq < :id",
+            {"id": now * _MICROSECONDS, "name": name},
+        )
 
     def _keep_mapping(self, connection: sqlite3.Connection, mapping_version: str) -> None:
         connection.execute(

@@ -74,7 +74,8 @@ class SqliteCatalogueReader:
         sort = sort_expression(self._resource, query.sort)
         if query.after is not None:
             value, row_id = query.after
-            conditions.append(f"({sort}, rowId) {sign} (:value, :rowId)")
+            place = ":value" if value is not None else self._value_of_row(sort)
+            conditions.append(f"({sort}, rowId) {sign} ({place}, :rowId)")
             parameters |= {"value": value, "rowId": row_id}
         columns = f"SELECT rowId, {self._columns} FROM {self._table} "
         which = _where(conditions)
@@ -158,13 +159,13 @@ class SqliteCatalogueReader:
         )
         return [dict(row) for row in takewhile(lambda row: row["sessionId"] == session_id, rows)]
 
-    def sharing(self, field: str, value: str, limit: int | None = None) -> list[Mapping[str, Any]]:
-        """Return the records that are not deleted and whose ``field`` is ``value``."""
+    def sharing(self, field: str, value: str, limit: int) -> list[Mapping[str, Any]]:
+        """Return the first ``limit`` records by key whose ``field`` is ``value``, none deleted."""
         rows = self._database.rows(
             f"SELECT {self._columns} FROM {self._table} "
             f"WHERE {sort_expression(self._resource, field)} = :value "
             f"AND deletedAt IS NULL ORDER BY {self._key} LIMIT :limit",
-            {"value": value, "limit": -1 if limit is None else limit},
+            {"value": value, "limit": limit},
         )
         return [as_dict(row) for row in rows]
 
@@ -207,7 +208,7 @@ class SqliteCatalogueReader:
         conditions = ["id > :after", "id < :before", *(f"{name} = :{name}" for name in given)]
         with self._database.snapshot():
             before = min(query.span.before, self._newest_change() + 1)
-            after = max(query.span.after, before - 1 - CHANGES_LOOKED_AT)
+            after = max(query.span.after, self._far_before(before)) if given else query.span.after
             rows = self._database.rows(
                 f"SELECT * FROM {self._changes} {_where(conditions)}ORDER BY id DESC LIMIT :limit",
                 {**given, "after": after, "before": before, "limit": query.limit + 1},
@@ -262,6 +263,14 @@ class SqliteCatalogueReader:
         row = self._database.row(f"SELECT MAX(id) FROM {self._changes}")
         return (row[0] if row else None) or 0
 
+    def _far_before(self, change_id: int) -> int:
+        """Return the id of the change so far before that no more are to be looked through."""
+        row = self._database.row(
+            f"SELECT id FROM {self._changes} WHERE id < :id ORDER BY id DESC LIMIT 1 OFFSET :many",
+            {"id": change_id, "many": CHANGES_LOOKED_AT},
+        )
+        return row[0] if row else 0
+
     def _by_last_change(self, which: str, ordered: str, order: str) -> str:
         """Return what finds the numbers of a page: no index has this order.
 
@@ -273,6 +282,9 @@ class SqliteCatalogueReader:
         candidates = f"SELECT rowId, {_BY_LAST_CHANGE} FROM {self._table} {which}"
         met = f"{candidates}ORDER BY rowId {order} LIMIT -1"
         return f"SELECT rowId FROM ({met}) {ordered}LIMIT :limit"
+
+    def _value_of_row(self, sort: str) -> str:
+        return f"(SELECT {sort} FROM {self._table} WHERE rowId = :rowId)"
 
     def _conditions(self, query: RecordQuery) -> tuple[list[str], dict[str, Any]]:
         conditions: list[str] = []
@@ -296,11 +308,21 @@ class SqliteCatalogueReader:
         return [as_dict(row) for row in rows]
 
     def _require_reached(self, cursor: int) -> None:
-        # Each by itself: asked for together, SQLite looks at every change.
-        ends = (f"(SELECT {end}(id) FROM {self._changes})" for end in ("MIN", "MAX"))
-        row = self._database.row(f"SELECT {', '.join(ends)}")
-        first, last = (row[0] or 1, row[1] or 0) if row else (1, 0)
-        if not (cursor == 0 and first == 1) and not first - 1 <= cursor <= last:
+        """Let a cursor pass behind which nothing is gone, and whose change is still there.
+
+        No two changes have one id, not even in copies of the file: a change that is not
+        there was logged in another one, or has gone.
+        """
+        row = self._database.row(
+            f"SELECT (SELECT MIN(id) FROM {self._changes}), (SELECT firstChangesAfter FROM "
+            "catalogue_state WHERE resource = :resource), "
+            f"EXISTS (SELECT 1 FROM {self._changes} WHERE id = :id)",
+            {"id": cursor, "resource": self._resource.name},
+        )
+        first, first_after, is_there = row or (None, None, 0)
+        before_first = (first_after or 0) if first is None else first - 1
+        is_from_the_beginning = cursor == 0 and before_first == (first_after or 0)
+        if not (is_there or cursor == before_first or is_from_the_beginning):
             raise NotFoundError(_NOT_REACHED)
 
 

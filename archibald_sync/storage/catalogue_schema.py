@@ -201,6 +201,8 @@ def sort_expression(resource: Resource, name: str) -> str:
 def _on_foreign_edit(resource: Resource) -> str:
     """Forget the fingerprints of a row that somebody else edits, and what was counted.
 
+    Whoever has the catalogue as it was learns that it is another one.
+
     The next run then reads everything, compares the row field by field, puts it right
     and counts anew. In place of the content hash comes what no other edit leaves, and is
     too short for a hash: so a run that has compared the row tells whether it was edited
@@ -227,11 +229,10 @@ def _on_foreign_delete(resource: Resource) -> str:
 
 
 def _forget_state(resource: Resource) -> str:
-    """Return what forgets it; a feed that edits every row writes it once."""
+    """Return what forgets it, and counts the edit as a revision of the catalogue."""
     return (
-        "UPDATE catalogue_state SET coverage = NULL, validator = NULL "
-        f"WHERE resource = '{resource.name}' "
-        "AND (coverage IS NOT NULL OR validator IS NOT NULL);"
+        "UPDATE catalogue_state SET coverage = NULL, validator = NULL, revision = revision + 1 "
+        f"WHERE resource = '{resource.name}';"
     )
 
 

@@ -226,7 +226,7 @@ def record_page(
 
 def words_of(text: str | None) -> tuple[str, ...]:
     """Return the words of what somebody searches for, the first few: each has a letter or digit."""
-    words = (text or "").split()
+    words = (text or "").replace("\0", " ").split()  # the search would end there
     return tuple(word for word in words if any(map(str.isalnum, word)))[:_MAX_WORDS]
 
 

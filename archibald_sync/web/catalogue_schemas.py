@@ -18,23 +18,29 @@ if TYPE_CHECKING:
 MAX_PAGE = 500
 _DEFAULT_PAGE = 50
 _MAX_INSTANT = 10**15
-_MAX_ID = 10**15
+_MAX_ID = 2**53 - 1  # the greatest whole number that every JSON parser keeps
 MAX_TEXT = 200
 # Any text of this shape is a place in a list: a row number, and a value to sort by.
-_PLACE = "^[0-9]{1,15}[.]([0-9a-f]{2}){0,800}$"
+_PLACE = f"^[0-9]{{1,15}}[.](([0-9a-f]{{2}}){{0,{4 * MAX_TEXT}}}|~)$"
+_TOO_LONG = "~"
 
 
 def text_of(value: object, row_id: int) -> str:
-    """Return the cursor after the record with this row number and value to sort by."""
-    text = "" if value is None else str(value)[:MAX_TEXT]
-    return f"{row_id}.{text.encode().hex()}"
+    """Return the cursor after the record with this row number and value to sort by.
+
+    An address cannot hold a value of any length: one that is too long is looked up again.
+    """
+    text = "" if value is None else str(value)
+    return f"{row_id}.{text.encode().hex() if len(text) <= MAX_TEXT else _TOO_LONG}"
 
 
-def place_of(cursor: str | None) -> tuple[str, int] | None:
-    """Return what ``text_of`` was given."""
+def place_of(cursor: str | None) -> tuple[str | None, int] | None:
+    """Return what ``text_of`` was given; None in place of a value that has to be looked up."""
     if cursor is None:
         return None
     row_id, _, value = cursor.partition(".")
+    if value == _TOO_LONG:
+        return None, int(row_id)
     return bytes.fromhex(value).decode(errors="replace"), int(row_id)
 
 

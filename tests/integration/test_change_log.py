@@ -12,7 +12,7 @@ from archibald_sync.domain.reading import ChangeQuery, ChangeSpan
 from archibald_sync.storage import catalogue_reader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 DAY_MS = 86_400_000
@@ -38,9 +38,14 @@ def at(world: World, moment: int, **changes: object) -> Mapping[str, Any]:
     return world.sessions()[-1]
 
 
-def ids(world: World, span: ChangeSpan) -> list[int]:
-    """Return the ids of the changes of a span, the oldest first."""
-    return [one["id"] for one in world.reading.changes(ChangeQuery(span)).changes][::-1]
+def numbered(world: World, changes: Iterable[Mapping[str, Any]]) -> list[int]:
+    """Return which changes of the log these are: 1 for the first."""
+    return [world.change_ids().index(one["id"]) + 1 for one in changes]
+
+
+def numbers(world: World, span: ChangeSpan) -> list[int]:
+    """Return which changes a span has, the oldest first."""
+    return numbered(world, world.reading.changes(ChangeQuery(span)).changes)[::-1]
 
 
 def test_a_day_has_its_changes_and_no_others(world: World) -> None:
@@ -52,11 +57,11 @@ def test_a_day_has_its_changes_and_no_others(world: World) -> None:
     at(world, day + DAY_MS, minQty=4)
 
     reading = world.reading
-    assert ids(world, reading.span_between(day - DAY_MS, day)) == [1, 2]
-    assert ids(world, reading.span_between(day, day + DAY_MS)) == [3, 4]
-    assert ids(world, reading.span_between(day + DAY_MS, day + 2 * DAY_MS)) == [5]
-    assert ids(world, reading.span_between(day + 2 * DAY_MS, day + 3 * DAY_MS)) == []
-    assert ids(world, reading.span_between(0, day - DAY_MS)) == []
+    assert numbers(world, reading.span_between(day - DAY_MS, day)) == [1, 2]
+    assert numbers(world, reading.span_between(day, day + DAY_MS)) == [3, 4]
+    assert numbers(world, reading.span_between(day + DAY_MS, day + 2 * DAY_MS)) == [5]
+    assert numbers(world, reading.span_between(day + 2 * DAY_MS, day + 3 * DAY_MS)) == []
+    assert numbers(world, reading.span_between(0, day - DAY_MS)) == []
 
 
 def test_no_change_is_lost_between_days_when_the_clock_is_put_back(world: World) -> None:
@@ -67,8 +72,8 @@ def test_no_change_is_lost_between_days_when_the_clock_is_put_back(world: World)
     at(world, day - 30_000, minQty=3)
     at(world, day + 90_000, minQty=4)
 
-    before = ids(world, world.reading.span_between(day - DAY_MS, day))
-    after = ids(world, world.reading.span_between(day, day + DAY_MS))
+    before = numbers(world, world.reading.span_between(day - DAY_MS, day))
+    after = numbers(world, world.reading.span_between(day, day + DAY_MS))
 
     assert before + after == [1, 2, 3, 4, 5]
 
@@ -77,14 +82,14 @@ def test_a_session_has_what_it_wrote(world: World) -> None:
     """Also where sessions before and after wrote as well; one that wrote nothing has none."""
     sessions = [at(world, DAY_MS * number, minQty=number) for number in (1, 2, 2, 3)]
 
-    written = [ids(world, world.reading.span_of_session(one)) for one in sessions]
+    written = [numbers(world, world.reading.span_of_session(one)) for one in sessions]
 
     assert written == [[1, 2], [3], [], [4]]
 
 
 def test_a_session_that_never_wrote_has_no_changes(world: World) -> None:
     """A session of which nobody knows where its changes begin is not taken for all."""
-    assert ids(world, world.reading.span_of_session({"id": "x", "changesAfter": None})) == []
+    assert numbers(world, world.reading.span_of_session({"id": "x", "changesAfter": None})) == []
 
 
 def test_changes_are_narrowed_and_paged(world: World) -> None:
@@ -98,7 +103,7 @@ def test_changes_are_narrowed_and_paged(world: World) -> None:
         while True:
             query = ChangeQuery(ChangeSpan(0, before), limit=1, **asked)
             page = world.reading.changes(query)
-            found += [one["id"] for one in page.changes]
+            found += numbered(world, page.changes)
             if page.is_last:
                 return found
             before = page.cursor
@@ -124,7 +129,7 @@ def test_a_rare_change_is_found_part_by_part(world: World, monkeypatch: pytest.M
     oldest = reading.changes(ChangeQuery(ChangeSpan(0, middle.cursor), kind="created"))
 
     assert [one.is_last for one in (newest, middle, oldest)] == [False, False, True]
-    found = [[one["id"] for one in page.changes] for page in (newest, middle, oldest)]
+    found = [numbered(world, page.changes) for page in (newest, middle, oldest)]
     assert found == [[], [], [2, 1]]
 
 

@@ -146,17 +146,19 @@ def test_changes_of_a_session_are_its_own(world: World, source: FakeSource) -> N
     world.run()
     first, second, third, fourth = world.sessions()
 
+    log = world.change_ids()
+
     def ids(session: Any, limit: int = 10, after: int | None = None) -> list[int]:  # noqa: ANN401
         return [one["id"] for one in world.reading.changes_of_session(session, limit, after)]
 
-    assert ids(first) == [1, 2, 3]
-    assert ids(second) == [4, 5, 6]
-    assert ids(second, 2) == [4, 5]
-    assert ids(second, 2, 5) == [6]
-    assert ids(second, after=2) == [4, 5, 6]
-    assert ids(second, after=6) == []
+    assert ids(first) == log[:3]
+    assert ids(second) == log[3:6]
+    assert ids(second, 2) == log[3:5]
+    assert ids(second, 2, log[4]) == log[5:6]
+    assert ids(second, after=log[1]) == log[3:6]
+    assert ids(second, after=log[5]) == []
     assert ids(third) == []
-    assert ids(fourth) == [7]
+    assert ids(fourth) == log[6:]
 
 
 def _place(found: list[Any]) -> tuple[int, str] | None:

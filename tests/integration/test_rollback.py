@@ -246,7 +246,7 @@ def test_what_cannot_be_undone_is_refused(world: World, source: FakeSource) -> N
     with pytest.raises(RefusedError, match="is failed and wrote nothing"):
         roll_back(world, failed)
     with world.database.transaction() as connection:
-        connection.execute("DELETE FROM product_changes WHERE id <= 50")
+        connection.execute("DELETE FROM product_changes WHERE id <= ?", (world.change_ids()[49],))
     with pytest.raises(RefusedError, match="no longer reaches back") as refusal:
         roll_back(world, first)
 

@@ -13,7 +13,7 @@ from archibald_sync.web.cursor import PATTERN, decoded
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_NUMBER = re.compile(r"[0-9]{1,15}")
+_NUMBER = re.compile(r"[0-9]{1,16}")
 
 
 def choice(name: str, allowed: Iterable[str]) -> str | None:
@@ -32,7 +32,7 @@ def number(name: str) -> int | None:
     """Return the whole number in ``name``; None where it is left out.
 
     Raises:
-        InvalidInputError: It is no number of at most 15 digits.
+        InvalidInputError: It is no number of at most 16 digits.
     """
     value = request.args.get(name) or None
     if value is None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _CHANGES = 50
 _MAX_QUANTITY = 999_999_999
-_MAX_ID = 10**15
+_MAX_ID = 2**53 - 1
 
 
 @dataclass(frozen=True, slots=True)
