@@ -132,6 +132,36 @@ class FakeSource:
         )
 
 
+class LateLock:
+    """A lock that whoever takes it next gets only after ``meanwhile`` has returned."""
+
+    def __init__(self) -> None:
+        """Let nobody wait."""
+        self.meanwhile: Callable[[], object] | None = None
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        """Take the lock."""
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+        self._lock.acquire()
+
+    def __exit__(self, *_exc: object) -> None:
+        """Let the lock go."""
+        self._lock.release()
+
+
+class LateControl(RunControl):
+    """A control of which a test decides who comes too late."""
+
+    def __init__(self) -> None:
+        """Be like any other until told otherwise."""
+        super().__init__()
+        self.late_lock = LateLock()
+        self._lock = self.late_lock  # type: ignore[assignment]
+
+
 class SteppedClock(SystemClock):
     """A clock that stands still until it is told."""
 
