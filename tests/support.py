@@ -209,6 +209,7 @@ class World:
         max_attempts: int = 3,
         initial_delay_s: float = 0.0,
         open_database: Callable[[Path], Database] = Database,
+        scratch: Path | None = None,
     ) -> None:
         """Wire everything; nothing runs yet."""
         self.folder = folder
@@ -256,7 +257,7 @@ class World:
                 self.history,
                 GuardPolicy(),
                 xxhash.xxh3_128_digest,
-                partial(FileSpool, folder),
+                partial(FileSpool, scratch or folder),
                 self.plans,
             ),
             transactions=self.database,
