@@ -235,6 +235,7 @@ class World:
             priority=self.leases,
             catalogue=self.catalogue,
             plans=self.plans,
+            transactions=self.database,
             clock=clock,
         )
         self.lines = SqliteRunLines(self.database, "products")

@@ -96,10 +96,11 @@ class SqliteHistory:
     def get_sync_metrics(self) -> SyncMetrics:
         """Return the plan's ``getSyncMetrics``, by its formulas, from the kept totals."""
         with_type = {"syncType": self._resource}
-        totals = self._database.row(Q["totals"], with_type)
+        with self._database.snapshot():
+            totals = self._database.row(Q["totals"], with_type)
+            last = self._database.row(Q["last_status"], with_type)
         if totals is None:
             return SyncMetrics(0, 0, 0, 0, 0, None, None)
-        last = self._database.row(Q["last_status"], with_type)
         total, successful, ended = (
             totals["totalSyncs"],
             totals["successfulSyncs"],
