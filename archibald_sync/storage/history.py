@@ -317,6 +317,8 @@ class SqliteHistory:
     ) -> list[Mapping[str, Any]]:
         """Return sessions older than ``before`` (startedAt, id), the newest first."""
         started_at, session_id = before or _AFTER_EVERYTHING
+        is_usual = status in {None, SessionStatus.COMPLETED}
+        query = Q["sessions_before" if is_usual else "sessions_before_of_status"]
         parameters = {
             "syncType": self._resource,
             "startedAt": started_at,
@@ -324,7 +326,7 @@ class SqliteHistory:
             "status": status,
             "limit": limit,
         }
-        return [session_of(row) for row in self._database.rows(Q["sessions_before"], parameters)]
+        return [session_of(row) for row in self._database.rows(query, parameters)]
 
     def last_coverage(self) -> Coverage | None:
         """Return the coverage of the last extract that was applied, if it is known."""
