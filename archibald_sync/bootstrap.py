@@ -286,6 +286,7 @@ def _resource_services(resource: Resource, storage: Storage, clock: Clock) -> Re
         priority=SqlitePriorityLeases(storage.priority, clock),
         catalogue=SqliteCatalogue(main, clock, resource),
         plans=_plans(main),
+        transactions=main,
         clock=clock,
     )
     return ResourceServices(

@@ -132,6 +132,36 @@ class FakeSource:
         )
 
 
+class LateLock:
+    """A lock that whoever takes it next gets only after ``meanwhile`` has returned."""
+
+    def __init__(self) -> None:
+        """Let nobody wait."""
+        self.meanwhile: Callable[[], object] | None = None
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        """Take the lock."""
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+        self._lock.acquire()
+
+    def __exit__(self, *_exc: object) -> None:
+        """Let the lock go."""
+        self._lock.release()
+
+
+class LateControl(RunControl):
+    """A control of which a test decides who comes too late."""
+
+    def __init__(self) -> None:
+        """Be like any other until told otherwise."""
+        super().__init__()
+        self.late_lock = LateLock()
+        self._lock = self.late_lock  # type: ignore[assignment]
+
+
 class SteppedClock(SystemClock):
     """A clock that stands still until it is told."""
 
@@ -179,6 +209,7 @@ class World:
         max_attempts: int = 3,
         initial_delay_s: float = 0.0,
         open_database: Callable[[Path], Database] = Database,
+        scratch: Path | None = None,
     ) -> None:
         """Wire everything; nothing runs yet."""
         self.folder = folder
@@ -204,6 +235,7 @@ class World:
             priority=self.leases,
             catalogue=self.catalogue,
             plans=self.plans,
+            transactions=self.database,
             clock=clock,
         )
         self.lines = SqliteRunLines(self.database, "products")
@@ -226,7 +258,7 @@ class World:
                 self.history,
                 GuardPolicy(),
                 xxhash.xxh3_128_digest,
-                partial(FileSpool, folder),
+                partial(FileSpool, scratch or folder),
                 self.plans,
             ),
             transactions=self.database,

@@ -209,7 +209,7 @@ class DeltaPlanner:
             if record is not None:
                 self._seen[record.row_id] = True
             if isinstance(found, ValueRejectedError):
-                self._reject(record, row, found)
+                self._reject(key, record, row, found)
             else:
                 self._sort(record, source_hash, *found)
 
@@ -220,10 +220,14 @@ class DeltaPlanner:
         """Have a place for a row; one that somebody adds during the run has a greater number."""
         self._seen.extend(bytes(max(row_id + 1 - len(self._seen), 0)))
 
-    def _reject(self, record: ExistingRecord | None, row: int, why: ValueRejectedError) -> None:
+    def _reject(
+        self, key: str, record: ExistingRecord | None, row: int, why: ValueRejectedError
+    ) -> None:
         """Note that a record is refused: it is there, but if it was deleted it does not return."""
         self._count_rejected(row, why)
-        if record is not None:
+        if record is None:
+            self._new_keys.add(key)  # another record of this key is a duplicate all the same
+        else:
             self._refused.add(record.row_id)
 
     def _candidates(self, records: list[_Delivered]) -> Iterator[tuple[str, _Delivered]]:

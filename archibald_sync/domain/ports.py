@@ -368,10 +368,13 @@ class PriorityLeases(Protocol):
 
 
 class Transactions(Protocol):
-    """Everything that is written inside the block becomes true together, or not at all."""
+    """Blocks in which everything belongs together."""
+
+    def snapshot(self) -> AbstractContextManager[object]:
+        """Read inside the block as of one moment, whatever is written meanwhile."""
 
     def transaction(self) -> AbstractContextManager[object]:
-        """Begin a writing transaction; commit at the end of the block, else roll back.
+        """Write inside the block: all becomes true together at its end, or nothing.
 
         Raises:
             StorageBusyError: The database was busy for too long.

@@ -87,12 +87,14 @@ class RunControl:
     def stop(self, why: RunStopped) -> None:
         """End the run: its work at the next checkpoint, its waits at once."""
         self.no_more_attempts.set()
-        self._stop(why, is_session_only=False)
+        with self._lock:
+            self._run_stop = self._run_stop or why
+            closers = self._take_closers()
+        _close_all(closers)
 
     def preempt(self, why: Preempted | DeadlineExceeded) -> None:
         """End the session at work, if there is one; the run itself may go on."""
-        if self.is_working:
-            self._stop(why, is_session_only=True)
+        self._preempt(why, self._session_began_s)
 
     def end_retries(self) -> None:
         """Let no further attempt begin; the one at work may finish."""
@@ -130,10 +132,10 @@ class RunControl:
             return
         if now_s - began_s > limits.deadline_s:
             message = f"the session exceeded its deadline of {limits.deadline_s:g} s"
-            self.preempt(DeadlineExceeded(message))
+            self._preempt(DeadlineExceeded(message), began_s)
         elif now_s - self._progress_s > limits.no_progress_s:
             message = f"the session made no progress for {limits.no_progress_s:g} s"
-            self.preempt(DeadlineExceeded(message))
+            self._preempt(DeadlineExceeded(message), began_s)
 
     def wait(self, timeout_s: float) -> None:
         """Wait, but no longer than until the run is told to end.
@@ -145,12 +147,21 @@ class RunControl:
             self.checkpoint()
             raise RunCancelled("stopped", "stopped while it waited to work")
 
-    def _stop(self, why: RunStopped, *, is_session_only: bool) -> None:
+    def _preempt(self, why: Preempted | DeadlineExceeded, began_s: float | None) -> None:
+        """End the session that began then, unless it has ended: its stop is not the next one's."""
         with self._lock:
-            if is_session_only:
-                self._session_stop = self._session_stop or why
-            else:
-                self._run_stop = self._run_stop or why
-            closers, self._closers = self._closers, []
-        for close in closers:
-            close()
+            if began_s is None or began_s != self._session_began_s:
+                return
+            self._session_stop = self._session_stop or why
+            closers = self._take_closers()
+        _close_all(closers)
+
+    def _take_closers(self) -> list[Callable[[], None]]:
+        closers, self._closers = self._closers, []
+        return closers
+
+
+def _close_all(closers: list[Callable[[], None]]) -> None:
+    """Call ``closers``; not under the lock, which what they close may want."""
+    for close in closers:
+        close()

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         OwnerLeases,
         PriorityLeases,
         Schedule,
+        Transactions,
     )
     from archibald_sync.domain.statistics import Effort
     from archibald_sync.errors import StorageError
@@ -156,6 +157,7 @@ class MonitoringService:
         priority: PriorityLeases,
         catalogue: Catalogue,
         plans: KeptPlans,
+        transactions: Transactions,
         clock: Clock,
     ) -> None:
         """Read from these ports, and nothing else."""
@@ -165,6 +167,7 @@ class MonitoringService:
         self._priority = priority
         self._catalogue = catalogue
         self._plans = plans
+        self._transactions = transactions
         self._clock = clock
 
     def metrics(self) -> SyncMetrics:
@@ -188,12 +191,13 @@ class MonitoringService:
         return self._true(row) if row else None
 
     def run(self, run_id: str) -> Mapping[str, Any] | None:
-        """Return one run with its sessions."""
-        row = self._history.run(run_id)
-        if row is None:
-            return None
-        sessions = [self._true(session) for session in self._history.sessions_of(run_id)]
-        return {**_true_run(row, is_owner_live=self.is_driven()), "sessions": sessions}
+        """Return one run with its sessions, as of one moment."""
+        with self._transactions.snapshot():
+            row = self._history.run(run_id)
+            if row is None:
+                return None
+            sessions = [self._true(session) for session in self._history.sessions_of(run_id)]
+            return {**_true_run(row, is_owner_live=self.is_driven()), "sessions": sessions}
 
     def newest_held_run_id(self) -> str | None:
         """Return the run that was held last, the only one that can be approved."""
@@ -213,25 +217,10 @@ class MonitoringService:
         return self._plans.page(run_id, kind, start, limit)
 
     def situation(self) -> Situation:
-        """Return how things stand now."""
-        owner = self._owner.lease()
-        is_owner_live = owner is not None and self._owner.is_live(owner)
-        last = self._history.last_runs(1, with_skipped=False, with_dry=False)
-        session = self._history.running_session()
-        return Situation(
-            now=self._clock.now_ms(),
-            schedule=self._schedule.state(),
-            owner=owner,
-            is_owner_live=is_owner_live,
-            session=session,
-            last_run=_true_run(last[0], is_owner_live=is_owner_live) if last else None,
-            leases=self._priority.held(),
-            waiting_since=self._waiting_since(last[0]) if last else None,
-            run=self._active_run(),
-            efforts=self._history.past_efforts() if session is not None else (),
-            times=self._history.last_times(),
-            obstacle=None if is_owner_live else self._owner.obstacle(),
-        )
+        """Return how things stand now, as of one moment."""
+        with self._transactions.snapshot():
+            now = self._read()
+        return self._with_obstacle(now)
 
     def is_quiet(self) -> bool:
         """Return whether no sync is at work now."""
@@ -244,7 +233,9 @@ class MonitoringService:
 
     def status(self) -> dict[str, Any]:
         """Return the state of the sync, fit for JSON."""
-        now = self.situation()
+        with self._transactions.snapshot():
+            now, records = self._read(), self._catalogue.count()
+        now = self._with_obstacle(now)
         state, reason = now.state()
         return {
             "state": state,
@@ -263,7 +254,7 @@ class MonitoringService:
             "priority": [_lease(lease) for lease in now.leases],
             "pausedSince": now.paused_since(),
             "isPauseLong": now.is_pause_long(),
-            "records": self._catalogue.count(),
+            "records": records,
         }
 
     def health(self) -> dict[str, Any]:
@@ -285,9 +276,34 @@ class MonitoringService:
             "state": now.state()[0],
         }
 
+    def _read(self) -> Situation:
+        """Read how things stand; inside a snapshot, or what is read first is over by the end."""
+        owner = self._owner.lease()
+        is_owner_live = owner is not None and self._owner.is_live(owner)
+        last = self._history.last_runs(1, with_skipped=False, with_dry=False)
+        session = self._history.running_session()
+        return Situation(
+            now=self._clock.now_ms(),
+            schedule=self._schedule.state(),
+            owner=owner,
+            is_owner_live=is_owner_live,
+            session=session,
+            last_run=_true_run(last[0], is_owner_live=is_owner_live) if last else None,
+            leases=self._priority.held(),
+            waiting_since=self._waiting_since(last[0]) if last and session is None else None,
+            run=self._active_run(),
+            efforts=self._history.past_efforts() if session is not None else (),
+            times=self._history.last_times(),
+            obstacle=None,
+        )
+
+    def _with_obstacle(self, now: Situation) -> Situation:
+        """Look for what keeps everybody from driving, where nobody does; outside a snapshot."""
+        return now if now.is_owner_live else replace(now, obstacle=self._owner.obstacle())
+
     def _waiting_since(self, run: Mapping[str, Any]) -> int | None:
-        """Return since when ``run`` waits for leases to end; None where it works or has ended."""
-        if run["outcome"] is not None or self._history.running_session() is not None:
+        """Return since when ``run`` waits for leases to end; None where it has ended."""
+        if run["outcome"] is not None:
             return None
         sessions = self._history.sessions_of(run["id"])
         gave_way = (one["completedAt"] for one in sessions if one["errorCode"] == Preempted.code)

@@ -28,6 +28,7 @@ from archibald_sync.errors import (
     SourceFormatError,
     TransientSourceError,
 )
+from archibald_sync.scratch import room_in
 from archibald_sync.sources.frames import (
     BATCH,
     END,
@@ -107,6 +108,7 @@ def read_in_child(
         PermanentSourceError: The child crashed (``source_reader_crashed``), failed
             (``source_reader_failed``) or exceeded its memory
             (``source_reader_memory_limit``) or processor time (``source_reader_cpu``).
+        StorageFullError: There is no room for what the child complains of.
         RunStopped: ``control`` ended the run.
     """
     control.checkpoint()
@@ -134,7 +136,8 @@ class _Child:
         self._timer.daemon = True
 
     def __enter__(self) -> Self:
-        self._complaints: IO[bytes] = tempfile.TemporaryFile()
+        with room_in(None):
+            self._complaints: IO[bytes] = tempfile.TemporaryFile()
         try:
             # stdin stays open: the child ends when it is closed, by us or by our death.
             self._process = subprocess.Popen(  # noqa: S603  # our own module

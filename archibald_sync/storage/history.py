@@ -96,10 +96,11 @@ class SqliteHistory:
     def get_sync_metrics(self) -> SyncMetrics:
         """Return the plan's ``getSyncMetrics``, by its formulas, from the kept totals."""
         with_type = {"syncType": self._resource}
-        totals = self._database.row(Q["totals"], with_type)
+        with self._database.snapshot():
+            totals = self._database.row(Q["totals"], with_type)
+            last = self._database.row(Q["last_status"], with_type)
         if totals is None:
             return SyncMetrics(0, 0, 0, 0, 0, None, None)
-        last = self._database.row(Q["last_status"], with_type)
         total, successful, ended = (
             totals["totalSyncs"],
             totals["successfulSyncs"],
@@ -316,6 +317,8 @@ class SqliteHistory:
     ) -> list[Mapping[str, Any]]:
         """Return sessions older than ``before`` (startedAt, id), the newest first."""
         started_at, session_id = before or _AFTER_EVERYTHING
+        is_usual = status in {None, SessionStatus.COMPLETED}
+        query = Q["sessions_before" if is_usual else "sessions_before_of_status"]
         parameters = {
             "syncType": self._resource,
             "startedAt": started_at,
@@ -323,7 +326,7 @@ class SqliteHistory:
             "status": status,
             "limit": limit,
         }
-        return [session_of(row) for row in self._database.rows(Q["sessions_before"], parameters)]
+        return [session_of(row) for row in self._database.rows(query, parameters)]
 
     def last_coverage(self) -> Coverage | None:
         """Return the coverage of the last extract that was applied, if it is known."""

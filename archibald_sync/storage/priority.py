@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 Q = load_queries("priority")
 
+# By less than this two clocks may differ that are read one after the other.
+_STEP_MS = 1000
+
 
 class SqlitePriorityLeases:
     """The priority leases of this instance."""
@@ -36,13 +39,14 @@ class SqlitePriorityLeases:
         """Take a lease for ``ttl_s`` seconds; the same key gives the one still held."""
         lease_id = secrets.token_urlsafe(12)
         taken_at = self._clock.now_ms()
-        expires = self._clock.boot_ms() + int(ttl_s * 1000)
+        expires_at = taken_at + int(ttl_s * 1000)
         taken = {
             "id": lease_id,
             "owner": owner,
             "reason": reason,
             "takenAt": taken_at,
-            "expiresBootMs": expires,
+            "expiresBootMs": self._clock.boot_ms() + int(ttl_s * 1000),
+            "expiresAt": expires_at,
             "bootId": self._clock.boot_id(),
             "idempotencyKey": idempotency_key,
         }
@@ -53,7 +57,7 @@ class SqlitePriorityLeases:
                 if row is not None:
                     return self._lease(row)
             connection.execute(Q["insert"], taken)
-        return PriorityLease(lease_id, owner, reason, taken_at, self._wall(expires))
+        return PriorityLease(lease_id, owner, reason, taken_at, expires_at)
 
     def renew(self, lease_id: str, ttl_s: float) -> PriorityLease:
         """Prolong a lease to ``ttl_s`` seconds from now.
@@ -61,10 +65,14 @@ class SqlitePriorityLeases:
         Raises:
             NotFoundError: It is unknown, released or expired.
         """
-        expires = self._clock.boot_ms() + int(ttl_s * 1000)
+        ttl_ms = int(ttl_s * 1000)
+        renewal = {
+            "id": lease_id,
+            "expiresBootMs": self._clock.boot_ms() + ttl_ms,
+            "expiresAt": self._clock.now_ms() + ttl_ms,
+        }
         with self._database.transaction() as connection:
-            renewal = self._now() | {"id": lease_id, "expiresBootMs": expires}
-            if not connection.execute(Q["renew"], renewal).rowcount:
+            if not connection.execute(Q["renew"], self._now() | renewal).rowcount:
                 raise NotFoundError(f"no priority lease {lease_id} is held; take a new one")
             return next(lease for lease in self.held() if lease.id == lease_id)
 
@@ -80,16 +88,19 @@ class SqlitePriorityLeases:
 
     def _lease(self, row: sqlite3.Row) -> PriorityLease:
         return PriorityLease(
-            row["id"],
-            row["owner"],
-            row["reason"],
-            row["takenAt"],
-            self._wall(row["expiresBootMs"]),
+            row["id"], row["owner"], row["reason"], row["takenAt"], self._expires_at(row)
         )
 
     def _now(self) -> dict[str, Any]:
         return {"bootId": self._clock.boot_id(), "bootMs": self._clock.boot_ms()}
 
-    def _wall(self, boot_ms: int) -> int:
-        """Return an instant of the boot clock as wall time, for people to read."""
-        return self._clock.now_ms() + boot_ms - self._clock.boot_ms()
+    def _expires_at(self, row: sqlite3.Row) -> int:
+        """Return when a lease ends as wall time, for people to read: always the same.
+
+        Where the wall clock was stepped since, what was told is not true any more.
+        """
+        told: int | None = row["expiresAt"]
+        expires_at: int = row["expiresBootMs"] + self._clock.offset_ms()
+        if told is not None and abs(expires_at - told) < _STEP_MS:
+            return told
+        return expires_at

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import tempfile
 import weakref
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
+
+from archibald_sync.scratch import room_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +36,11 @@ class FileSpool:
         self._length = 0
 
     def append(self, item: tuple[Any, ...]) -> None:
-        """Add ``item`` at the end."""
+        """Add ``item`` at the end.
+
+        Raises:
+            StorageFullError: There is no room for it.
+        """
         self._buffer.append(item)
         self._length += 1
         if len(self._buffer) >= _KEPT_IN_MEMORY:
@@ -52,17 +59,28 @@ class FileSpool:
         return self._length
 
     def _spill(self) -> None:
-        if self._file is None:
-            self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115  # lives on
-            weakref.finalize(self, self._file.close)
         chunk = _encoder.encode(self._buffer)
-        self._file.seek(0, 2)
-        self._file.write(chunk)
+        with room_in(self._folder):
+            file = self._opened()
+            file.seek(0, 2)
+            file.write(chunk)
+            file.flush()  # a lack of room shows here, and not when it is read
         self._chunks.append(len(chunk))
         self._buffer = []
+
+    def _opened(self) -> IO[bytes]:
+        if self._file is None:
+            self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115  # lives on
+            weakref.finalize(self, _close, self._file)
+        return self._file
 
     def _read(self, offset: int, size: int) -> list[Any]:
         if self._file is None:
             return []
         self._file.seek(offset)
         return _decoder.decode(self._file.read(size))
+
+
+def _close(file: IO[bytes]) -> None:
+    with suppress(OSError):  # what there was no room for is not wanted any more
+        file.close()

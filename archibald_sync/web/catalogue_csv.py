@@ -9,6 +9,7 @@ from io import TextIOWrapper
 from typing import IO, TYPE_CHECKING, Any
 
 from archibald_sync.domain.resources import FieldType
+from archibald_sync.scratch import room_in
 from archibald_sync.web.csv_cells import safe_cell
 
 if TYPE_CHECKING:
@@ -26,8 +27,11 @@ def csv_file(resource: Resource, records: Iterable[Mapping[str, Any]]) -> IO[byt
 
     They are all read first, into a file that vanishes: a slow reader must not keep the
     database at one moment for minutes.
+
+    Raises:
+        StorageFullError: There is no room for the file.
     """
-    with ExitStack() as opened:
+    with room_in(None), ExitStack() as opened:
         spooled = opened.enter_context(tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES))
         text = TextIOWrapper(spooled, "utf-8", newline="")
         writer = csv.writer(text)

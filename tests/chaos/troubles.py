@@ -79,13 +79,19 @@ class LeapingClock(SystemClock):
 class Service:
     """The API and the driver over one instance, whose catalogue holds ``BEFORE``."""
 
-    def __init__(self, folder: Path, source: FakeSource, busy_timeout_s: float) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        source: FakeSource,
+        busy_timeout_s: float,
+        scratch: Path | None = None,
+    ) -> None:
         """Boot, and wait for the first run."""
         self.clock = LeapingClock()
         self.source = source
         source.records = BEFORE
         opened = partial(MoodyDatabase, busy_timeout_s=busy_timeout_s)
-        self.world = World(folder, source, clock=self.clock, open_database=opened)
+        self.world = World(folder, source, clock=self.clock, open_database=opened, scratch=scratch)
         self._api = Api(self.world, answer_wait_s=10)
         self._token = self._api.token(self._api.user(Role.ADMIN), ttl_s=600)
         self.driver = self.world.driver()
@@ -121,14 +127,18 @@ class Service:
         self.world.schedule.add_intent(IntentKind.START, intent, "ada", ttl_s=60)
         wait_for(done.is_set, 20)
 
-    def complete_run(self, extract: list[dict[str, object]]) -> None:
-        """Let a manual run read ``extract``; return when it is in the catalogue."""
+    def ended_run(self, extract: list[dict[str, object]]) -> Any:  # noqa: ANN401
+        """Let a manual run read ``extract``; return it when it has ended."""
         self.source.records = extract
         answer = self.call("POST", "/api/products/sync")
         assert answer.status_code == 202
         path = f"/api/products/sync/runs/{answer.json['runId']}"
         wait_for(lambda: self.call("GET", path).json["outcome"] is not None, 20)
-        assert self.call("GET", path).json["outcome"] == "completed"
+        return self.call("GET", path).json
+
+    def complete_run(self, extract: list[dict[str, object]]) -> None:
+        """Let a manual run read ``extract``; return when it is in the catalogue."""
+        assert self.ended_run(extract)["outcome"] == "completed"
 
     def holds(self, extract: list[dict[str, object]]) -> bool:
         """Return whether the catalogue is exactly ``extract``."""
@@ -182,9 +192,14 @@ def _removed(service: Service) -> Iterator[None]:
         away.rename(path)
 
 
+def _full(service: Service) -> AbstractContextManager[None]:
+    return filled(service.world.folder)
+
+
 @contextmanager
-def _full(service: Service) -> Iterator[None]:
-    filler = service.world.folder / "filler"
+def filled(folder: Path) -> Iterator[None]:
+    """Leave no room in ``folder`` inside the block; it is on a disk of its own."""
+    filler = folder / "filler"
     with filler.open("wb", buffering=0) as file:
         try:
             while True:

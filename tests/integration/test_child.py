@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from archibald_sync.errors import (
     RunCancelled,
     SourceError,
     SourceFormatError,
+    StorageFullError,
     TransientSourceError,
 )
 from archibald_sync.services.control import RunControl
@@ -270,3 +272,13 @@ def test_a_program_that_cannot_be_started_is_an_error(monkeypatch: pytest.Monkey
         rows("count", 1)
 
     assert error.value.code == "source_reader_start"
+
+
+def test_a_machine_without_a_temporary_folder_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No child is started whose complaints nobody could read."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+
+    with pytest.raises(StorageFullError, match="missing; make room"):
+        rows("count", 1)

@@ -342,6 +342,8 @@ def _plan(world: World, sql: str) -> str:
         history.Q["active_run"],
         history.Q["running_session"],
         history.Q["sessions_of_run"],
+        history.Q["sessions_before"],
+        history.Q["sessions_before_of_status"],
     ],
 )
 def test_no_read_model_scans_a_table(world: World, sql: str) -> None:
@@ -353,6 +355,13 @@ def test_no_read_model_scans_a_table(world: World, sql: str) -> None:
     assert all("json_each" in line or "subquery" in line for line in scanned), plan
     if "LIMIT :limit" in sql:
         assert "TEMP B-TREE" not in plan
+
+
+def test_sessions_of_a_rare_status_are_not_looked_for_among_all(world: World) -> None:
+    """They have an index of their own: the two that were held in a million are found at once."""
+    found = "idx_sync_sessions_status (syncType=? AND status=? AND (startedAt,id)<"
+
+    assert found in _plan(world, history.Q["sessions_before_of_status"])
 
 
 @pytest.mark.parametrize("name", ["last_runs", "last_changes_after"])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from support import FakeSource, World, catalogue_of, wait_for
+from support import FakeSource, SteppedClock, World, catalogue_of, wait_for
 
 from archibald_sync.errors import InvalidInputError, RunCancelled, StorageBusyError
 from archibald_sync.services.control import RunControl
@@ -14,6 +15,8 @@ from archibald_sync.services.priority import PriorityManager
 from archibald_sync.storage.priority import SqlitePriorityLeases
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from archibald_sync.domain.models import PriorityLease
     from archibald_sync.domain.ports import Control
 
@@ -102,3 +105,55 @@ def test_wrong_arguments_are_named(world: World, arguments: dict[str, object], f
     with pytest.raises(InvalidInputError, match=field):
         world.priority.take(**{"owner": "ada", "reason": "", **arguments})  # type: ignore[arg-type]
     assert world.priority.held() == []
+
+
+class UnevenClock(SteppedClock):
+    """A wall clock that is read a millisecond later each time."""
+
+    def now_ms(self) -> int:
+        """Return what the clock shows now."""
+        self.wall += 1
+        return self.wall
+
+
+def status_id(world: World) -> str:
+    """Return the id of the status, as a listener is told it."""
+    with closing(world.feed.listen()) as listener:
+        happening = listener.wait(20)
+    assert happening is not None
+    return happening.id
+
+
+def test_end_of_a_lease_is_always_told_alike(tmp_path: Path, source: FakeSource) -> None:
+    """Nothing has happened as long as a lease is held; a renewal is told, and a stepped clock."""
+    clock = UnevenClock()
+    world = World(tmp_path, source, clock=clock)
+    world.own()
+    lease = world.priority.take("orders", "order 7", 60)
+
+    told = [world.priority.held()[0] for _ in range(3)]
+    ids = {status_id(world) for _ in range(3)}
+    clock.boot += 20_000
+    clock.wall += 20_000
+    renewed = world.priority.renew(lease.id, 60)
+    again = world.priority.held()[0]
+    clock.wall += 3_600_000
+    stepped = world.priority.held()[0]
+
+    assert told == [lease] * 3
+    assert len(ids) == 1
+    assert 20_000 <= renewed.expires_at - lease.expires_at < 20_100
+    assert again == renewed
+    assert 3_600_000 <= stepped.expires_at - renewed.expires_at < 3_600_100
+    world.close()
+
+
+def test_lease_of_an_earlier_version_has_an_end(world: World) -> None:
+    """A lease that was taken while the service was renewed is told with its end."""
+    lease = world.priority.take("orders", "order 7", 60)
+    with world.priority_database.transaction() as connection:
+        connection.execute("UPDATE priority_leases SET expiresAt = NULL")
+
+    (held,) = world.priority.held()
+
+    assert abs(held.expires_at - lease.expires_at) < 1000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from support import SteppedClock, World, wait_for
@@ -25,7 +25,7 @@ from archibald_sync.storage.migrate import migrate
 from archibald_sync.storage.spool import FileSpool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 PLAN_METRICS = """
@@ -152,8 +152,28 @@ def test_history_pages_through_all_sessions(world: World) -> None:
         cursor = (page[-1]["startedAt"], page[-1]["id"])
 
     assert sorted(seen) == [f"s{number}" for number in range(7)]
-    failed = world.history.sessions(10, status="failed")
-    assert [row["status"] for row in failed] == ["failed"] * 4
+
+
+@pytest.mark.parametrize("status", SessionStatus)
+def test_history_pages_through_sessions_of_one_status(world: World, status: SessionStatus) -> None:
+    """Those of the status that is asked for, and no others, the newest first."""
+    ended = [one for one in SessionStatus if one is not SessionStatus.RUNNING]
+    for number, one in enumerate([*ended, *ended, *ended]):
+        world.history.create_sync_session(f"s{number:02}")
+        world.history.complete_sync_session(f"s{number:02}", one)
+    world.history.create_sync_session("s99")
+
+    seen: list[Mapping[str, Any]] = []
+    while page := world.history.sessions(2, _after(seen), status):
+        seen += page
+
+    newest_first = world.history.sessions(100)
+    assert len(newest_first) == 16
+    assert seen == [one for one in newest_first if one["status"] == status]
+
+
+def _after(seen: list[Mapping[str, Any]]) -> tuple[int, str] | None:
+    return (seen[-1]["startedAt"], seen[-1]["id"]) if seen else None
 
 
 def test_repeated_loss_is_counted(world: World) -> None:

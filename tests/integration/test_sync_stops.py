@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from support import FakeSource, World, catalogue_of, wait_for
+from support import FakeSource, LateControl, World, catalogue_of, wait_for
 
 from archibald_sync.domain.models import RunOutcome
 from archibald_sync.errors import (
@@ -126,6 +127,45 @@ def test_priority_lease_preempts_and_the_run_goes_on_after_it(
     assert (ends[0].outcome, ends[0].attempts, ends[0].detail) == (RunOutcome.COMPLETED, 1, None)
     assert [s["status"] for s in world.sessions()] == ["cancelled", "completed"]
     assert len(world.products()) == 120
+
+
+def test_lease_noticed_as_an_attempt_fails_does_not_end_the_run(
+    world: World, source: FakeSource
+) -> None:
+    """The order is over before the next attempt: that one is made as if there had been none."""
+    source.records = catalogue_of(120)
+    source.failures = [TransientSourceError("down")]
+    control, is_noticed, is_over = LateControl(), threading.Event(), threading.Event()
+
+    def supervise() -> None:
+        world.sync.supervise(control)
+        world.close_connections()
+
+    def order_goes_on() -> None:
+        is_noticed.set()
+        assert is_over.wait(20)
+
+    def order_comes(_control: Control) -> None:
+        source.pause = lambda _control: None
+        orders.append(world.priority.take("ada", "order 17").id)
+        control.late_lock.meanwhile = order_goes_on
+        supervisor.start()
+        assert is_noticed.wait(20)
+
+    def order_is_done(_timeout_s: float) -> None:
+        world.priority.release(orders[0])
+        is_over.set()
+        supervisor.join(20)
+
+    orders: list[str] = []
+    supervisor = threading.Thread(target=supervise)
+    source.pause = order_comes
+    control.wait = order_is_done  # type: ignore[assignment, method-assign]
+
+    end = world.run(control)
+
+    assert (end.outcome, end.attempts) == (RunOutcome.COMPLETED, 2)
+    assert [s["status"] for s in world.sessions()] == ["failed", "completed"]
 
 
 def test_lease_taken_while_applying_rolls_back(world: World, source: FakeSource) -> None:

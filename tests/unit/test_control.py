@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING
 
 import pytest
+from support import LateControl
 
 from archibald_sync.domain.policy import SessionLimits
 from archibald_sync.errors import DeadlineExceeded, Preempted, RunCancelled
 from archibald_sync.services.control import RunControl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CANCELLED = RunCancelled("requested", "cancelled")
 
@@ -66,6 +71,35 @@ def test_preemption_between_sessions_is_nothing() -> None:
     control = RunControl()
 
     control.preempt(Preempted("an order"))
+
+    control.checkpoint()
+    assert control.stopped_by is None
+
+
+@pytest.mark.parametrize(
+    "stop",
+    [
+        lambda control: control.preempt(Preempted("an order")),
+        lambda control: control.enforce(SessionLimits(deadline_s=-1)),
+    ],
+    ids=["lease", "deadline"],
+)
+@pytest.mark.parametrize("is_followed", [True, False])
+def test_stop_of_a_session_that_has_ended_meanwhile_is_nothing(
+    stop: Callable[[RunControl], None], *, is_followed: bool
+) -> None:
+    """What was decided about one session neither ends the run nor the session after it."""
+    control = LateControl()
+    first, second = control.session(), control.session()
+    first.__enter__()
+
+    def meanwhile() -> None:
+        first.__exit__(None, None, None)
+        if is_followed:
+            second.__enter__()
+
+    control.late_lock.meanwhile = meanwhile
+    stop(control)
 
     control.checkpoint()
     assert control.stopped_by is None

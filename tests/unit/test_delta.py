@@ -196,6 +196,31 @@ def test_repeated_keys_are_counted_wherever_they_stand(known: Known) -> None:
     assert set(plan.duplicate_keys) == {"A1", "B2"}
 
 
+@pytest.mark.parametrize("between", [0, 300])
+@pytest.mark.parametrize("is_one_page", [True, False])
+@pytest.mark.parametrize("known", [catalogue(A), Known()])
+@pytest.mark.parametrize(
+    ("first", "second", "rejected"),
+    [("many", 1, 1), (1, "many", 0), ("many", "more", 1)],
+)
+def test_key_of_a_rejected_record_repeats_like_any_other(
+    known: Known, first: object, second: object, rejected: int, between: int, *, is_one_page: bool
+) -> None:
+    """A key is there twice although one of its records is rejected, near by or far apart."""
+    one, other = ("A1", "new name", first), ("A1", "new name", second)
+    others = [(f"C{number}", "x", 1) for number in range(between)]
+    planner = known.planner()
+    if is_one_page:
+        planner.add(page(one, *others, other))
+    else:
+        planner.add(page(one, *others))
+        planner.add(page(other, number=2))
+    plan = planner.finish(2)
+
+    assert (plan.counts.duplicates, plan.counts.rejected) == (1, rejected)
+    assert plan.duplicate_keys == ("A1",)
+
+
 @pytest.mark.parametrize("key", ["", "0", "  "])
 def test_rows_without_a_key_are_dropped_and_counted(key: str) -> None:
     """The ERP prints rows whose id is empty or 0: rejected, with their row number."""

@@ -157,11 +157,21 @@ ORDER BY startedAt DESC, id DESC
 LIMIT :limit
 
 -- name: sessions_before
--- A page of history: sessions older than the cursor, of one status or of all.
+-- A page of history: sessions older than the cursor, of all statuses or of the usual one.
 SELECT * FROM sync_sessions
 WHERE syncType = :syncType
   AND (startedAt, id) < (:startedAt, :id)
   AND (:status IS NULL OR status = :status)
+ORDER BY startedAt DESC, id DESC
+LIMIT :limit
+
+-- name: sessions_before_of_status
+-- The same, of another status than completed: these have an index of their own.
+SELECT * FROM sync_sessions
+WHERE syncType = :syncType
+  AND status = :status
+  AND status <> 'completed'
+  AND (startedAt, id) < (:startedAt, :id)
 ORDER BY startedAt DESC, id DESC
 LIMIT :limit
 

@@ -1,7 +1,8 @@
 -- name: insert
 -- Take a lease.
-INSERT INTO priority_leases (id, owner, reason, takenAt, bootId, expiresBootMs, idempotencyKey)
-VALUES (:id, :owner, :reason, :takenAt, :bootId, :expiresBootMs, :idempotencyKey)
+INSERT INTO priority_leases (id, owner, reason, takenAt, bootId, expiresBootMs, expiresAt,
+                             idempotencyKey)
+VALUES (:id, :owner, :reason, :takenAt, :bootId, :expiresBootMs, :expiresAt, :idempotencyKey)
 
 -- name: by_key
 -- The lease that was taken under an idempotency key.
@@ -10,7 +11,8 @@ SELECT * FROM priority_leases WHERE idempotencyKey = :idempotencyKey
 -- name: renew
 -- Prolong a lease that is still in force.
 UPDATE priority_leases
-SET expiresBootMs = :expiresBootMs
+SET expiresBootMs = :expiresBootMs,
+    expiresAt = :expiresAt
 WHERE id = :id AND bootId = :bootId AND expiresBootMs > :bootMs
 
 -- name: release
