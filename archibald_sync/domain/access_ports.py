@@ -131,7 +131,10 @@ class AuditLog(Protocol):
         """Write an act down."""
 
     def has_recent(self, act: Act, since_at: int) -> bool:
-        """Return whether the same act by the same caller stands there since an instant."""
+        """Return whether the same act by the same caller stands there since an instant.
+
+        The same caller comes from the same network.
+        """
 
     def entries(
         self, wanted: AuditFilter, limit: int, before_id: int | None = None

@@ -8,9 +8,9 @@ address, behind which many people may sit, has more for free and then waits long
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 from typing import TYPE_CHECKING, NamedTuple
 
+from archibald_sync.domain.addresses import network_of
 from archibald_sync.errors import AuthError, LoginThrottledError
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ class Patience(NamedTuple):
 
 
 PATIENCE = {"account": Patience(5, 60), "address": Patience(20, 900)}
-_IPV6_NETWORK_BITS = 64  # what a provider gives to one customer
 
 
 class LoginService:
@@ -93,16 +92,4 @@ def _subjects(name: str, address: str | None) -> dict[str, str]:
     """Return what is throttled by kind; no names, since one may be a misplaced password."""
     account = hashlib.sha256(name.casefold().encode()).hexdigest()
     found = {"account": account}
-    return {**found, "address": _network(address)} if address else found
-
-
-def _network(address: str) -> str:
-    try:
-        found = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
-    except ValueError:
-        return "unknown"
-    if isinstance(found, ipaddress.IPv6Address):
-        if found.ipv4_mapped is not None:
-            return str(found.ipv4_mapped)
-        return str(ipaddress.ip_network((found, _IPV6_NETWORK_BITS), strict=False))
-    return str(found)
+    return {**found, "address": network_of(address)} if address else found

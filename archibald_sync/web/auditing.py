@@ -1,7 +1,9 @@
 """Every act that comes over HTTP goes into the audit log, without a view having to ask.
 
 An act is a request that changes something: any method but GET and HEAD. Beside it stand
-the refusals: a wrong password or token, a role that does not suffice.
+the refusals: a wrong password or token, a role that does not suffice. What nobody proved to
+have sent, and what is not even an attempt to log in, is no act: the log can only grow, and a
+stranger must not fill the disk.
 """
 
 from __future__ import annotations
@@ -77,8 +79,7 @@ def _act(status: int) -> tuple[Act | None, bool]:
     if endpoint is None or declared_permission(current_app.view_functions[endpoint]) is None:
         return None, False
     if status not in _REFUSALS:
-        outcome = AuditOutcome.DONE if status < HTTPStatus.BAD_REQUEST else AuditOutcome.FAILED
-        return _made(action_of(endpoint), outcome), False
+        return _tried(endpoint, has_failed=status >= HTTPStatus.BAD_REQUEST), False
     if known_caller() is None and endpoint != "auth.login":
         if not shows_credentials() and endpoint != "auth.refresh":
             return None, False  # somebody who only forgot the token
@@ -86,6 +87,13 @@ def _act(status: int) -> tuple[Act | None, bool]:
     # Each wrong password counts; that somebody is still waiting does not.
     is_wrong_password = endpoint == "auth.login" and status == HTTPStatus.UNAUTHORIZED
     return _made(action_of(endpoint), AuditOutcome.REFUSED), not is_wrong_password
+
+
+def _tried(endpoint: str, *, has_failed: bool) -> Act | None:
+    """Return an act that was not refused; None for what failed and nobody proved to have sent."""
+    if has_failed and known_caller() is None:
+        return None
+    return _made(action_of(endpoint), AuditOutcome.FAILED if has_failed else AuditOutcome.DONE)
 
 
 def _made(action: str, outcome: AuditOutcome, target: str | None = None) -> Act:
