@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from archibald_sync.domain.models import Role
 
 KEY_MARK = "ask_"  # what every API key begins with
+KEY_SHOWN = len(KEY_MARK) + 6  # how many of its characters everybody may see who sees its name
 
 
 class CallerKind(StrEnum):

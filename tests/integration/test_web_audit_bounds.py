@@ -82,3 +82,50 @@ def test_each_wrong_password_stands_there(api: Api) -> None:
         assert login(api, "maria", PASSWORD + "!").status_code == 401
 
     assert [act.outcome for act in _acts(api)] == ["refused"] * 4 + ["done"]
+
+
+SECRET_KEY = "ask_" + "s3cret" * 7
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("DELETE", "/api/keys/{}"),
+        ("PATCH", "/api/users/{}"),
+        ("POST", "/api/users/{}/password"),
+        ("PUT", "/api/priority/leases/{}"),
+        ("DELETE", "/api/priority/leases/{}"),
+        ("POST", f"{SYNC}/runs/{{}}/approve"),
+    ],
+)
+@pytest.mark.parametrize("role", [Role.ADMIN, Role.VIEWER, None])
+def test_a_secret_in_the_wrong_place_is_not_kept(
+    api: Api, method: str, path: str, role: Role | None
+) -> None:
+    """Who mistakes a key for its id finds no more of it in the log than every list shows."""
+    token = api.token(api.user(Role.ADMIN))
+    for secret in (SECRET_KEY, f"%20{SECRET_KEY}", token):
+        answer = api.call(method, path.format(secret), role, json={"isDisabled": True})
+        assert answer.status_code >= 400
+
+    rows = api.world.access_database.rows("SELECT * FROM audit_log")
+    kept = str([tuple(row) for row in rows])
+    assert len(rows) == (3 if role else 0)
+    assert "s3crets3cret" not in kept
+    assert token.split(".")[1] not in kept
+
+
+def test_a_name_that_nobody_has_is_not_kept(api: Api) -> None:
+    """It may be a password; a number is none, and tells which key was asked for."""
+    for path in ("/api/users/my-secret-password/password", "/api/keys/4711"):
+        method = "DELETE" if "keys" in path else "POST"
+        assert api.call(method, path, Role.ADMIN).status_code == 404
+
+    assert [act.target for act in _acts(api)] == ["4711", None]
+
+
+def test_the_mark_of_a_key_is_shown(api: Api) -> None:
+    """It tells which key is to be revoked: its beginning, as in the list of keys."""
+    api.call("DELETE", f"/api/keys/{SECRET_KEY}", Role.ADMIN)
+
+    assert [act.target for act in _acts(api)] == [f"{SECRET_KEY[:10]}…"]
