@@ -44,6 +44,9 @@ class Accounts(Protocol):
     def set_password_hash(self, user_id: int, password_hash: str) -> None:
         """Give a user another password."""
 
+    def change_password_hash(self, user_id: int, generation: int, new_hash: str) -> bool:
+        """Give a user another password; return False where it is of a later generation."""
+
     def set_role(self, user_id: int, role: Role) -> bool:
         """Give a user another role; return False where no enabled admin would be left."""
 
