@@ -1,14 +1,15 @@
-"""Passwords that two people change at once."""
+"""Passwords that two people change at once, and how many hashes a login costs."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from access_support import PASSWORD, bearer, logged_in, login
 from argon2 import PasswordHasher
 from web_support import Api
 
+from archibald_sync.domain.models import Role
 from archibald_sync.services.passwords import Passwords
 
 if TYPE_CHECKING:
@@ -20,11 +21,12 @@ MINE, RESET = "the password I want", "the password of the admin"
 
 
 class WatchedHasher(PasswordHasher):
-    """Hashes quickly, and lets something happen before it hashes."""
+    """Hashes quickly, counts what it verifies, and lets something happen before it hashes."""
 
     def __init__(self) -> None:
         """Let nothing happen until told otherwise."""
         super().__init__(time_cost=1, memory_cost=8, parallelism=1)
+        self.verified = 0
         self.meanwhile: Callable[[], object] = lambda: None
 
     def hash(self, *args: Any, **more: Any) -> str:  # noqa: ANN401  # as argon2 has it
@@ -32,6 +34,11 @@ class WatchedHasher(PasswordHasher):
         happening, self.meanwhile = self.meanwhile, lambda: None
         happening()
         return super().hash(*args, **more)
+
+    def verify(self, *args: Any) -> Literal[True]:  # noqa: ANN401  # as argon2 has it
+        """Verify, and count it."""
+        self.verified += 1
+        return super().verify(*args)
 
 
 @pytest.fixture
@@ -87,3 +94,27 @@ def test_one_of_two_changes_counts(api: Api, hasher: WatchedHasher) -> None:
 
     assert (first, second.status_code) == ([204], 400)
     assert login(api, "maria", "the first to arrive").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "password", "status"),
+    [
+        ("maria", PASSWORD, 200),
+        ("maria", "wrong", 401),
+        ("nobody", PASSWORD, 401),
+        ("disabled", PASSWORD, 401),
+        ("disabled", "wrong", 401),
+        ("maria", "w" * 5000, 401),
+    ],
+)
+def test_each_login_verifies_one_hash(
+    api: Api, hasher: WatchedHasher, name: str, password: str, status: int
+) -> None:
+    """How long the answer takes does not tell whether there is such a user."""
+    api.accounts.add_user("maria", Role.VIEWER, PASSWORD)
+    api.accounts.add_user("disabled", Role.VIEWER, PASSWORD)
+    api.accounts.disable_user("disabled")
+
+    for number in (1, 2):
+        assert login(api, name, password).status_code == status
+        assert hasher.verified == number
