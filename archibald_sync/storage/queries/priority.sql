@@ -1,7 +1,8 @@
 -- name: insert
 -- Take a lease.
-INSERT INTO priority_leases (id, owner, reason, takenAt, bootId, expiresBootMs, idempotencyKey)
-VALUES (:id, :owner, :reason, :takenAt, :bootId, :expiresBootMs, :idempotencyKey)
+INSERT INTO priority_leases (
+  id, owner, reason, takenAt, bootId, expiresBootMs, idempotencyKey, askedTtlMs)
+VALUES (:id, :owner, :reason, :takenAt, :bootId, :expiresBootMs, :idempotencyKey, :askedTtlMs)
 
 -- name: by_key
 -- The lease that was taken under an idempotency key.
