@@ -178,7 +178,7 @@ def build_services(settings: Settings, clock: Clock | None = None) -> Services:
 def access_services(accounts: AccountService, access: Database, clock: Clock) -> AccessServices:
     """Return who decides about access, over ``accounts`` and the database ``access``."""
     return AccessServices(
-        logins=LoginService(accounts, SqliteLoginFailures(access, clock), clock),
+        logins=LoginService(accounts, SqliteLoginFailures(access, clock)),
         tokens=TokenService(SqliteTokenFamilies(access, clock), clock),
         keys=KeyService(SqliteApiKeys(access), accounts, clock),
         audit=AuditService(SqliteAuditLog(access, clock), clock),

@@ -8,17 +8,28 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import jwt
+import pytest
+from support import quick_passwords
 from web_support import SECRET, Api
 
 from archibald_sync.domain.models import Role
+from archibald_sync.errors import AuthError, LoginThrottledError
+from archibald_sync.services.accounts import AccountService
+from archibald_sync.services.logins import LoginService
+from archibald_sync.storage.accounts import SqliteAccounts
+from archibald_sync.storage.throttle import SqliteLoginFailures
 from archibald_sync.web.security import declared_permission, is_for_persons
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from support import SteppedClock, World
+
     from archibald_sync.domain.models import User
+    from archibald_sync.services.passwords import Passwords
 
 PASSWORD = "correct horse battery"
+HERE = "10.0.0.1"
 FOREIGN_SECRET = "the neighbour's secret, long enough for HS256"
 FOREIGN = {
     "ARCHIBALD_FOREIGN_JWT_ISSUER": "https://shop.example.com",
@@ -123,3 +134,43 @@ def logged_in(api: Api, role: Role = Role.VIEWER, name: str = "maria") -> Mappin
     assert answer.status_code == 200, answer.text
     body: Mapping[str, Any] = answer.json
     return body
+
+
+class Desk:
+    """A login service over real databases, with a clock that the test sets."""
+
+    def __init__(
+        self,
+        world: World,
+        clock: SteppedClock,
+        max_subjects: int = 100,
+        passwords: Passwords | None = None,
+    ) -> None:
+        """Add the user maria."""
+        self.clock = clock
+        self.database = world.access_database
+        self.users = SqliteAccounts(world.database, clock)
+        self.accounts = AccountService(self.users, passwords or quick_passwords())
+        self.failures = SqliteLoginFailures(world.access_database, clock, max_subjects)
+        self.logins = LoginService(self.accounts, self.failures)
+        self.accounts.add_user("maria", Role.VIEWER, PASSWORD)
+
+    def fail(self, name: str = "maria", address: str | None = HERE) -> None:
+        """Log in with a wrong password, whose check is not skipped."""
+        with pytest.raises(AuthError) as error:
+            self.logins.log_in(name, "wrong", address)
+        assert not isinstance(error.value, LoginThrottledError)
+
+    def wait_s(self, name: str = "maria", address: str | None = HERE) -> int:
+        """Return how long one must wait who logs in now with the right password; 0 if not."""
+        try:
+            self.logins.log_in(name, PASSWORD, address)
+        except LoginThrottledError as error:
+            return error.retry_after_s
+        except AuthError:
+            return 0
+        return 0
+
+    def pass_s(self, seconds: float) -> None:
+        """Let time pass."""
+        self.clock.wall += int(seconds * 1000)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from archibald_sync.services.feed import StatusFeed
     from archibald_sync.services.monitoring import MonitoringService
     from archibald_sync.services.overview import OverviewService
+    from archibald_sync.services.passwords import Passwords
     from archibald_sync.services.priority import PriorityManager
 
 SECRET = "a secret for tests, long enough for HS256"
@@ -65,12 +66,13 @@ class Api:
         *,
         answer_wait_s: float = 0.1,
         settings: Mapping[str, str] | None = None,
+        passwords: Passwords | None = None,
     ) -> None:
         """Build the application; an intent is waited for ``answer_wait_s`` seconds."""
         self.world = world
         self.users = SqliteAccounts(world.database, world.clock)
         schedule = ScheduleService(world.schedule, answer_wait_s=answer_wait_s)
-        accounts = AccountService(self.users, quick_passwords())
+        accounts = AccountService(self.users, passwords or quick_passwords())
         environ = {"JWT_SECRET_KEY": SECRET, **(settings or {})}
         services = AllServices(
             load_settings(environ, folder=world.folder),

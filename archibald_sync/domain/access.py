@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from archibald_sync.domain.models import Role
 
 KEY_MARK = "ask_"  # what every API key begins with
+KEY_SHOWN = len(KEY_MARK) + 6  # how many of its characters everybody may see who sees its name
 
 
 class CallerKind(StrEnum):
@@ -110,7 +111,25 @@ class AuditFilter:
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """How often logging in has failed for one account or address, and until when to wait."""
+    """What counts against one account or address.
+
+    How often logging in has failed, until when to wait therefore, and how many passwords are
+    being looked at right now.
+    """
 
     count: int = 0
     blocked_until_at: int = 0
+    under_way: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How many failures are free, and how long the longest wait after them is."""
+
+    free: int
+    longest_s: int
+
+    def wait_s(self, failures: int) -> int:
+        """Return how many seconds to wait after so many failures."""
+        surplus = failures - self.free
+        return 0 if surplus < 0 else min(2 ** min(surplus, 30), self.longest_s)

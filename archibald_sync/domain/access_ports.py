@@ -10,9 +10,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
 
-    from archibald_sync.domain.access import Act, ApiKey, AuditEntry, AuditFilter, Failures
+    from archibald_sync.domain.access import (
+        Act,
+        ApiKey,
+        AuditEntry,
+        AuditFilter,
+        Failures,
+        Patience,
+    )
     from archibald_sync.domain.models import Role, User
 
 
@@ -43,6 +50,9 @@ class Accounts(Protocol):
 
     def set_password_hash(self, user_id: int, password_hash: str) -> None:
         """Give a user another password."""
+
+    def change_password_hash(self, user_id: int, generation: int, new_hash: str) -> bool:
+        """Give a user another password; return False where it is of a later generation."""
 
     def set_role(self, user_id: int, role: Role) -> bool:
         """Give a user another role; return False where no enabled admin would be left."""
@@ -109,16 +119,28 @@ class ApiKeys(Protocol):
 
 
 class LoginFailures(Protocol):
-    """Failed logins, by account and by address."""
+    """Failed logins, by account and by address; ``subjects`` are named by their kind.
+
+    A password is looked at between ``begin`` and ``end``. What is under way counts like a
+    failure for those who come meanwhile, from whatever process: guesses that are made at
+    the same moment are not free.
+    """
 
     def of(self, kind: str, subject: str) -> Failures:
-        """Return the failures of one subject that still count."""
+        """Return what still counts against one subject."""
 
-    def add(self, kind: str, subject: str, wait_s: Callable[[int], int]) -> None:
-        """Count one more failure; ``wait_s`` tells how long to wait after how many.
+    def begin(self, subjects: Mapping[str, str], patience: Mapping[str, Patience]) -> int:
+        """Count a login as under way, unless one must wait; return for how many seconds.
 
+        Both happens in one transaction. 0 means that the login is under way, and that
+        ``end`` is to be called. It counts for some seconds only, should nobody call that.
         Old failures are forgotten, and the least suspicious where there are too many.
         """
+
+    def end(
+        self, subjects: Mapping[str, str], patience: Mapping[str, Patience], *, has_failed: bool
+    ) -> None:
+        """Say that a login that was under way has ended, and whether it counts as a failure."""
 
     def clear(self, kind: str, subject: str) -> None:
         """Forget the failures of one subject."""
@@ -131,7 +153,10 @@ class AuditLog(Protocol):
         """Write an act down."""
 
     def has_recent(self, act: Act, since_at: int) -> bool:
-        """Return whether the same act by the same caller stands there since an instant."""
+        """Return whether the same act by the same caller stands there since an instant.
+
+        The same caller comes from the same network.
+        """
 
     def entries(
         self, wanted: AuditFilter, limit: int, before_id: int | None = None

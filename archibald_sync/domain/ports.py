@@ -351,7 +351,11 @@ class PriorityLeases(Protocol):
     def take(
         self, owner: str, reason: str, ttl_s: float, idempotency_key: str | None = None
     ) -> PriorityLease:
-        """Take a lease for ``ttl_s`` seconds; the same key gives the one still held."""
+        """Take a lease for ``ttl_s`` seconds; the same key gives the one still held.
+
+        Raises:
+            KeyReusedError: That one was taken with other values.
+        """
 
     def renew(self, lease_id: str, ttl_s: float) -> PriorityLease:
         """Prolong a lease to ``ttl_s`` seconds from now.

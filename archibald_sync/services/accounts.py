@@ -95,10 +95,18 @@ class AccountService:
     def change_password(self, user: User, new: str) -> None:
         """Give a user, who has proved the old one, another password.
 
+        Args:
+            user: As it was when the old password was looked at: a password that an admin
+                has set since stays, and so does a user disabled.
+            new: The other password.
+
         Raises:
             InvalidInputError: The new one does not fit.
+            AuthError: The old one, or the user's right, has been changed meanwhile.
         """
-        self._accounts.set_password_hash(user.id, self._passwords.hashed(new, "newPassword"))
+        hashed = self._passwords.hashed(new, "newPassword")
+        if not self._accounts.change_password_hash(user.id, user.token_generation, hashed):
+            raise AuthError("the password or the role has been changed meanwhile")
 
     def reset_password(self, name: str, password: str | None = None) -> str:
         """Give a user another password and return it; it is generated where none is given.

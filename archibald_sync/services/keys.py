@@ -12,7 +12,7 @@ import secrets
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from archibald_sync.domain.access import KEY_MARK, ApiKey, Caller, CallerKind
+from archibald_sync.domain.access import KEY_MARK, KEY_SHOWN, ApiKey, Caller, CallerKind
 from archibald_sync.errors import InvalidInputError, NotFoundError, StorageError
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _SECRET_BYTES = 32
-_SHOWN = len(KEY_MARK) + 6
 _MAX_SECRET = 128
 _TOUCH_EVERY_MS = 60_000
 _DAY_MS = 24 * 3600 * 1000
@@ -58,7 +57,7 @@ class KeyService:
         secret = KEY_MARK + secrets.token_urlsafe(_SECRET_BYTES)
         now = self._clock.now_ms()
         expires_at = None if expires_in_days is None else now + expires_in_days * _DAY_MS
-        key = ApiKey(0, name, secret[:_SHOWN], role, maker.id, now, expires_at)
+        key = ApiKey(0, name, secret[:KEY_SHOWN], role, maker.id, now, expires_at)
         return self._keys.add(key, _digest(secret)), secret
 
     def caller(self, secret: str) -> Caller | None:

@@ -3,47 +3,35 @@
 An account fails a few times for free, then each failure doubles the wait, up to a
 minute: guessing is hopeless, and a stranger cannot lock an owner out for long. An
 address, behind which many people may sit, has more for free and then waits longer.
+
+A login counts before its password is looked at: where one more failure would mean to wait,
+one password at a time is looked at, however many are sent at once.
 """
 
 from __future__ import annotations
 
 import hashlib
-import ipaddress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from archibald_sync.domain.access import Patience
+from archibald_sync.domain.addresses import network_of
 from archibald_sync.errors import AuthError, LoginThrottledError
 
 if TYPE_CHECKING:
-    from archibald_sync.clock import Clock
     from archibald_sync.domain.access_ports import LoginFailures
     from archibald_sync.domain.models import User
     from archibald_sync.services.accounts import AccountService
 
-
-class Patience(NamedTuple):
-    """How many failures are free, and how long the longest wait after them is."""
-
-    free: int
-    longest_s: int
-
-    def wait_s(self, failures: int) -> int:
-        """Return how many seconds to wait after so many failures."""
-        surplus = failures - self.free
-        return 0 if surplus < 0 else min(2 ** min(surplus, 30), self.longest_s)
-
-
 PATIENCE = {"account": Patience(5, 60), "address": Patience(20, 900)}
-_IPV6_NETWORK_BITS = 64  # what a provider gives to one customer
 
 
 class LoginService:
     """Checks passwords of those who have not failed too often."""
 
-    def __init__(self, accounts: AccountService, failures: LoginFailures, clock: Clock) -> None:
+    def __init__(self, accounts: AccountService, failures: LoginFailures) -> None:
         """Check with ``accounts``, and remember in ``failures`` who failed."""
         self._accounts = accounts
         self._failures = failures
-        self._clock = clock
 
     def log_in(self, name: str, password: str, address: str | None) -> User:
         """Return the user whose password this is.
@@ -58,15 +46,18 @@ class LoginService:
             LoginThrottledError: There were too many failures, or too many log in at once.
         """
         subjects = _subjects(name, address)
-        self._refuse_blocked(subjects)
+        if wait_s := self._failures.begin(subjects, PATIENCE):
+            raise LoginThrottledError(wait_s)
+        has_failed = False
         try:
             user = self._accounts.log_in(name, password)
         except LoginThrottledError:
             raise  # the password was not looked at
         except AuthError:
-            for kind, subject in subjects.items():
-                self._failures.add(kind, subject, PATIENCE[kind].wait_s)
+            has_failed = True
             raise
+        finally:
+            self._failures.end(subjects, PATIENCE, has_failed=has_failed)
         # Only the account's: who owns one account must not guess at others for free.
         if self._failures.of("account", subjects["account"]).count:
             self._failures.clear("account", subjects["account"])
@@ -76,33 +67,9 @@ class LoginService:
         """Forget the failures of an account."""
         self._failures.clear("account", _subjects(name, None)["account"])
 
-    def _refuse_blocked(self, subjects: dict[str, str]) -> None:
-        now = self._clock.now_ms()
-        waits_s = [
-            -((now - failures.blocked_until_at) // 1000)
-            for kind, subject in subjects.items()
-            if (failures := self._failures.of(kind, subject)).blocked_until_at > now
-            # Longer than the longest: the clock was set back, and nobody need wait for it.
-            and failures.blocked_until_at - now <= PATIENCE[kind].longest_s * 1000
-        ]
-        if waits_s:
-            raise LoginThrottledError(max(waits_s))
-
 
 def _subjects(name: str, address: str | None) -> dict[str, str]:
     """Return what is throttled by kind; no names, since one may be a misplaced password."""
     account = hashlib.sha256(name.casefold().encode()).hexdigest()
     found = {"account": account}
-    return {**found, "address": _network(address)} if address else found
-
-
-def _network(address: str) -> str:
-    try:
-        found = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
-    except ValueError:
-        return "unknown"
-    if isinstance(found, ipaddress.IPv6Address):
-        if found.ipv4_mapped is not None:
-            return str(found.ipv4_mapped)
-        return str(ipaddress.ip_network((found, _IPV6_NETWORK_BITS), strict=False))
-    return str(found)
+    return {**found, "address": network_of(address)} if address else found

@@ -47,6 +47,7 @@ class PriorityManager:
 
         Raises:
             InvalidInputError: An argument is out of range.
+            KeyReusedError: That lease was taken with another owner, reason or time.
         """
         if not owner.strip() or len(owner) > _MAX_TEXT:
             raise InvalidInputError("owner", f"expected 1 to {_MAX_TEXT} characters")

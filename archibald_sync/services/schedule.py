@@ -85,7 +85,11 @@ class ScheduleService:
     def approve(
         self, run_id: str, requested_by: str | None, idempotency_key: str | None = None
     ) -> Intent:
-        """Ask for a run that may apply the plan for which ``run_id`` was held."""
+        """Ask for a run that may apply the plan for which ``run_id`` was held.
+
+        Raises:
+            KeyReusedError: The key was used before for another held run.
+        """
         return self._ask(IntentKind.APPROVE, {"runId": run_id}, requested_by, idempotency_key)
 
     def roll_back(

@@ -74,6 +74,16 @@ class SqliteAccounts:
         """Give a user another password, and end its tokens."""
         self._write("set_password_hash", id=user_id, passwordHash=password_hash)
 
+    def change_password_hash(self, user_id: int, generation: int, new_hash: str) -> bool:
+        """Give a user another password, and end its tokens.
+
+        Nothing happens, and the answer is False, where anything of what a generation stands
+        for has been changed since the generation given.
+        """
+        return self._write(
+            "change_password_hash", id=user_id, generation=generation, newHash=new_hash
+        )
+
     def set_role(self, user_id: int, role: Role) -> bool:
         """Give a user another role; return False where no enabled admin would be left."""
         return self._write("set_role", id=user_id, role=role)

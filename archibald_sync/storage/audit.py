@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from archibald_sync.domain.access import Act, AuditEntry, AuditOutcome, CallerKind
+from archibald_sync.domain.addresses import network_of
 from archibald_sync.storage.queries import load_queries
 
 if TYPE_CHECKING:
@@ -39,17 +40,21 @@ class SqliteAuditLog:
             "outcome": act.outcome,
             "detail": _json(act),
             "address": act.address,
+            "network": _network(act),
             "requestId": act.request_id,
         }
         with self._database.transaction() as connection:
             connection.execute(Q["append"], written)
 
     def has_recent(self, act: Act, since_at: int) -> bool:
-        """Return whether the same refusal of the same caller stands there since an instant."""
+        """Return whether the same refusal of the same caller stands there since an instant.
+
+        The same caller comes from the same network.
+        """
         wanted = {
             "action": act.action,
             "actor": act.actor,
-            "address": act.address,
+            "network": _network(act),
             "detail": _json(act),
             "since": since_at,
         }
@@ -72,6 +77,10 @@ class SqliteAuditLog:
             "limit": limit,
         }
         return [_entry(row) for row in self._database.rows(Q["entries"], parameters)]
+
+
+def _network(act: Act) -> str | None:
+    return network_of(act.address) if act.address else None
 
 
 def _json(act: Act) -> str | None:

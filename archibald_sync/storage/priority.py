@@ -10,11 +10,12 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from archibald_sync.domain.models import PriorityLease
-from archibald_sync.errors import NotFoundError
+from archibald_sync.errors import KeyReusedError, NotFoundError
 from archibald_sync.storage.queries import load_queries
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Mapping
 
     from archibald_sync.clock import Clock
     from archibald_sync.storage.connection import Database
@@ -23,6 +24,7 @@ Q = load_queries("priority")
 
 # By less than this two clocks may differ that are read one after the other.
 _STEP_MS = 1000
+_ASKED = frozenset({"owner", "reason", "askedTtlMs"})  # what one asks for who takes a lease
 
 
 class SqlitePriorityLeases:
@@ -36,26 +38,31 @@ class SqlitePriorityLeases:
     def take(
         self, owner: str, reason: str, ttl_s: float, idempotency_key: str | None = None
     ) -> PriorityLease:
-        """Take a lease for ``ttl_s`` seconds; the same key gives the one still held."""
+        """Take a lease for ``ttl_s`` seconds; the same key gives the one still held.
+
+        Raises:
+            KeyReusedError: That one was taken with other values.
+        """
         lease_id = secrets.token_urlsafe(12)
-        taken_at = self._clock.now_ms()
-        expires_at = taken_at + int(ttl_s * 1000)
+        taken_at, ttl_ms = self._clock.now_ms(), int(ttl_s * 1000)
+        expires_at = taken_at + ttl_ms
         taken = {
             "id": lease_id,
             "owner": owner,
             "reason": reason,
             "takenAt": taken_at,
-            "expiresBootMs": self._clock.boot_ms() + int(ttl_s * 1000),
+            "expiresBootMs": self._clock.boot_ms() + ttl_ms,
             "expiresAt": expires_at,
             "bootId": self._clock.boot_id(),
             "idempotencyKey": idempotency_key,
+            "askedTtlMs": ttl_ms,
         }
         with self._database.transaction() as connection:
             connection.execute(Q["prune"], self._now())
             if idempotency_key is not None:
                 row = connection.execute(Q["by_key"], taken).fetchone()
                 if row is not None:
-                    return self._lease(row)
+                    return self._lease_of_same(row, taken)
             connection.execute(Q["insert"], taken)
         return PriorityLease(lease_id, owner, reason, taken_at, expires_at)
 
@@ -85,6 +92,14 @@ class SqlitePriorityLeases:
     def held(self) -> list[PriorityLease]:
         """Return the leases in force, the oldest first."""
         return [self._lease(row) for row in self._database.rows(Q["held"], self._now())]
+
+    def _lease_of_same(self, row: sqlite3.Row, asked: Mapping[str, object]) -> PriorityLease:
+        """Return the lease of ``row``, if what is asked now is what was asked then."""
+        is_of_before = row["askedTtlMs"] is None
+        names = _ASKED - {"askedTtlMs"} if is_of_before else _ASKED
+        if any(row[name] != asked[name] for name in names):
+            raise KeyReusedError
+        return self._lease(row)
 
     def _lease(self, row: sqlite3.Row) -> PriorityLease:
         return PriorityLease(

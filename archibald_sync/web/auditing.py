@@ -1,17 +1,20 @@
 """Every act that comes over HTTP goes into the audit log, without a view having to ask.
 
 An act is a request that changes something: any method but GET and HEAD. Beside it stand
-the refusals: a wrong password or token, a role that does not suffice.
+the refusals: a wrong password or token, a role that does not suffice. What nobody proved to
+have sent, and what is not even an attempt to log in, is no act: the log can only grow, and a
+stranger must not fill the disk.
 """
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from flask import current_app, g, request
 
-from archibald_sync.domain.access import Act, AuditOutcome
+from archibald_sync.domain.access import KEY_MARK, KEY_SHOWN, Act, AuditOutcome
 from archibald_sync.errors import StorageError
 from archibald_sync.logs import ComponentLogger
 from archibald_sync.web.context import request_id, services
@@ -24,6 +27,8 @@ _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS})
 _AUTHENTICATE = "authenticate"
 _MAX_TEXT = 200
+_LONGEST_NAME = 64  # of what a path may name; a token is longer
+_KEY = re.compile(rf"\b{KEY_MARK}.*", re.DOTALL)
 _log = ComponentLogger("Audit")
 
 
@@ -36,7 +41,8 @@ def describe_act(target: str | None = None, **detail: object) -> None:
     """Say what this request is about, for the audit log: never a secret.
 
     Args:
-        target: Whom or what it changes; else the variable parts of the path.
+        target: Whom or what it changes; else the variable parts of the path, where they
+            can be no secret.
         detail: What else is worth knowing years later.
     """
     if target is not None:
@@ -77,8 +83,7 @@ def _act(status: int) -> tuple[Act | None, bool]:
     if endpoint is None or declared_permission(current_app.view_functions[endpoint]) is None:
         return None, False
     if status not in _REFUSALS:
-        outcome = AuditOutcome.DONE if status < HTTPStatus.BAD_REQUEST else AuditOutcome.FAILED
-        return _made(action_of(endpoint), outcome), False
+        return _tried(endpoint, status), False
     if known_caller() is None and endpoint != "auth.login":
         if not shows_credentials() and endpoint != "auth.refresh":
             return None, False  # somebody who only forgot the token
@@ -88,10 +93,21 @@ def _act(status: int) -> tuple[Act | None, bool]:
     return _made(action_of(endpoint), AuditOutcome.REFUSED), not is_wrong_password
 
 
-def _made(action: str, outcome: AuditOutcome, target: str | None = None) -> Act:
+def _tried(endpoint: str, status: int) -> Act | None:
+    """Return an act that was not refused; None for what failed and nobody proved to have sent."""
+    if status < HTTPStatus.BAD_REQUEST:
+        return _made(action_of(endpoint), AuditOutcome.DONE)
+    if known_caller() is None:
+        return None
+    is_there = status != HTTPStatus.NOT_FOUND
+    return _made(action_of(endpoint), AuditOutcome.FAILED, is_there=is_there)
+
+
+def _made(
+    action: str, outcome: AuditOutcome, target: str | None = None, *, is_there: bool = True
+) -> Act:
     caller = known_caller()
-    path = "/".join(str(value) for value in (request.view_args or {}).values())
-    target = target or g.get("audit_target") or path
+    target = target or g.get("audit_target") or _named_in_path(is_there=is_there)
     return Act(
         action=action,
         outcome=outcome,
@@ -102,3 +118,21 @@ def _made(action: str, outcome: AuditOutcome, target: str | None = None) -> Act:
         address=request.remote_addr,
         request_id=request_id(),
     )
+
+
+def _named_in_path(*, is_there: bool) -> str:
+    """Return what the path names, as far as it can be no secret in the wrong place."""
+    parts = (_harmless(str(value), is_there) for value in (request.view_args or {}).values())
+    return "/".join(part for part in parts if part)
+
+
+def _harmless(part: str, is_there: bool) -> str:  # noqa: FBT001
+    """Return what may be kept of a part of the path: of a key its beginning, else all or nothing.
+
+    What names nothing may be a password, as with a login of a name that nobody has.
+    """
+    key = _KEY.search(part)
+    if key:
+        return f"{key[0][:KEY_SHOWN]}…"
+    is_id = len(part) <= _LONGEST_NAME and (is_there or part.isdigit())
+    return part if is_id else ""

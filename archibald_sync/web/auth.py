@@ -94,11 +94,11 @@ def change_password(body: dict[str, Any]) -> None:
         user = services().access.logins.log_in(
             current_user().name, body["oldPassword"], request.remote_addr
         )
+        services().accounts.change_password(user, body["newPassword"])
     except LoginThrottledError:
         raise
     except AuthError as exc:
         raise InvalidInputError("oldPassword", "this is not your password") from exc
-    services().accounts.change_password(user, body["newPassword"])
     tokens.clear_cookies()
 
 

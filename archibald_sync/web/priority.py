@@ -97,13 +97,13 @@ class LeasesSchema(Schema):
 @bp.arguments(TakeSchema)
 @bp.arguments(IdempotencySchema, location="headers")
 @bp.response(201, LeaseSchema, headers={"Location": {"schema": {"type": "string"}}})
-@bp.doc(responses=problem_responses(400, 413, 415))
+@bp.doc(responses=problem_responses(400, 409, 413, 415))
 def take(body: dict[str, Any], headers: dict[str, Any]) -> ResponseReturnValue:
     """Go first from now on.
 
     The answer comes at once, however busy a sync is; `waitSeconds` lets it wait until
     the sync has given way, at most so long. While a lease is held, its
-    `Idempotency-Key` gives it again.
+    `Idempotency-Key` gives it again; with another owner, reason or `ttlSeconds` it is 409.
     """
     manager = services().priority
     key = idempotency_key(headers)

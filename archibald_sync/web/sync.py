@@ -195,9 +195,10 @@ def plan(query: dict[str, Any], run_id: str) -> dict[str, Any]:
 @bp.route("/runs/<run_id>/approve", methods=["POST"])
 @requires(Role.ADMIN)
 @bp.arguments(schemas.ApproveSchema, required=False)
+@bp.arguments(IdempotencySchema, location="headers")
 @bp.response(202, schemas.AcceptedRunSchema, headers={"Location": {"schema": {"type": "string"}}})
 @bp.doc(responses=problem_responses(400, 404, 409, 413, 415))
-def approve(_body: dict[str, Any], run_id: str) -> ResponseReturnValue:
+def approve(_body: dict[str, Any], headers: dict[str, Any], run_id: str) -> ResponseReturnValue:
     """Approve a held plan, once.
 
     A new run begins, which may pass exactly the guards that held this one, if its plan
@@ -207,7 +208,8 @@ def approve(_body: dict[str, Any], run_id: str) -> ResponseReturnValue:
     if here().monitoring.run(run_id) is None:
         raise NotFoundError("there is no such run")
     _log_wish("Approving a held plan of %s", runId=run_id)
-    intent = here().schedule.approve(run_id, current_user().name)
+    key = idempotency_key(headers)
+    intent = here().schedule.approve(run_id, current_user().name, key)
     if intent.state is IntentState.APPLIED:
         return _accepted(dict(intent.result or {}))
     if intent.state is IntentState.REJECTED:

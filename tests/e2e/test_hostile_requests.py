@@ -72,7 +72,10 @@ def _status(connection: socket.socket) -> int:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Return a running service; at the end its log must hold no traceback."""
+    """Return a running service, which must be unharmed at the end, and have logged no traceback.
+
+    The order of the tests is another one each time, so it is looked at here.
+    """
     folder, port = tmp_path_factory.mktemp("hostile"), free_port()
     with (
         pytest.MonkeyPatch.context() as patch,
@@ -93,11 +96,20 @@ def _served(instance: Instance, port: int, token: str) -> Iterator[Service]:
         try:
             wait_for(lambda: _answers(service), 60)
             yield service
+            _assert_unharmed(service)
         finally:
             process.terminate()
             _, log = process.communicate(timeout=60)
             assert "Traceback" not in log, log
             assert "canary" not in log.lower(), log
+
+
+def _assert_unharmed(service: Service) -> None:
+    """After all that was sent, what the service keeps can still be asked for and changed."""
+    for path in ("/api/products/sync/metrics", "/api/products", "/api/users"):
+        assert service.ask(("GET", path, {}, b"")) == 200, path
+    assert service.ask(("POST", _START, _JSON, b'{"intervalMinutes": 30}')) == 200
+    wait_for(lambda: service.ask(("GET", "/readyz", {}, b"")) == 200, 60)
 
 
 def _answers(service: Service) -> bool:
@@ -286,9 +298,3 @@ def test_a_slow_client_is_cut_off_though_nobody_waits(service: Service) -> None:
     half = _bytes(("POST", _LOGIN, {**_JSON, "Content-Length": "500"}, b"{"), service.token)
 
     assert service.status(half) == 400
-
-
-def test_the_service_is_unharmed(service: Service) -> None:
-    """After all of that the sync can still be asked about and started."""
-    assert service.ask(("GET", "/api/products/sync/metrics", {}, b"")) == 200
-    assert service.ask(("POST", _START, _JSON, b'{"intervalMinutes": 30}')) == 200

@@ -267,6 +267,15 @@ def test_each_page_of_the_log_begins_where_the_last_one_ended(access: Database) 
     assert "USING INTEGER PRIMARY KEY (rowid<?)" in str([tuple(row) for row in plan])
 
 
+def test_a_refusal_is_found_at_once_among_those_of_others(access: Database) -> None:
+    """A flood from a thousand networks does not make each refusal look at all of them."""
+    parameters = dict.fromkeys(("action", "network", "since", "actor", "detail"), "x")
+
+    plan = access.rows(f"EXPLAIN QUERY PLAN {audit.Q['has_recent']}", parameters)
+
+    assert "(action=? AND network=? AND at>?)" in str([tuple(row) for row in plan])
+
+
 @pytest.mark.parametrize("family", ["main", "access", "priority"])
 def test_no_two_steps_have_one_number(family: str) -> None:
     """Two branches that chose the same number would else lose one of the two in silence."""

@@ -148,6 +148,26 @@ def test_approval_over_http(world: World, source: FakeSource) -> None:
     assert "approved by" in again.json["detail"]
 
 
+def test_approval_that_is_repeated_gives_the_first_answer(world: World, source: FakeSource) -> None:
+    """An admin who lost the answer learns which run began, and begins no other."""
+    first, run_id = held_run(world, source, FULL[:300]), held_run(world, source, FULL[:200])
+    api = Api.with_owner(world)
+    token = {"Authorization": f"Bearer {api.token(api.user(Role.ADMIN))}"}
+    headers = {**token, "Idempotency-Key": "k"}
+
+    answer = api.client.post(f"{SYNC}/runs/{run_id}/approve", headers=headers)
+    wait_for(lambda: world.history.active_run_id() is None)
+    begun = len(world.runs())
+    again = api.client.post(f"{SYNC}/runs/{run_id}/approve", headers=headers)
+    other = api.client.post(f"{SYNC}/runs/{first}/approve", headers=headers)
+
+    assert (answer.status_code, again.status_code) == (202, 202)
+    assert again.json == answer.json
+    assert again.headers["Location"] == answer.headers["Location"]
+    assert (other.status_code, other.json["code"]) == (409, "key_reused")
+    assert len(world.runs()) == begun
+
+
 def test_run_that_cannot_be_approved_over_http(world: World, source: FakeSource) -> None:
     """Unknown is 404, not held is 409, and neither begins a run."""
     source.records = FULL

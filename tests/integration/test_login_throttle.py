@@ -6,18 +6,17 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from access_support import PASSWORD, login
-from support import SteppedClock, World, quick_passwords
+from access_support import HERE, PASSWORD, Desk, login
+from support import SteppedClock, World
 from web_support import Api
 
 from archibald_sync.domain.access import Failures
 from archibald_sync.domain.models import Role
 from archibald_sync.errors import AuthError, InvalidInputError, LoginThrottledError
 from archibald_sync.services.accounts import AccountService
-from archibald_sync.services.logins import PATIENCE, LoginService
+from archibald_sync.services.logins import PATIENCE
 from archibald_sync.services.passwords import Passwords
 from archibald_sync.storage.accounts import SqliteAccounts
-from archibald_sync.storage.throttle import SqliteLoginFailures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,40 +24,7 @@ if TYPE_CHECKING:
 
     from support import FakeSource
 
-HERE, THERE = "10.0.0.1", "10.0.0.2"
-
-
-class Desk:
-    """A login service over real databases, with a clock that the test sets."""
-
-    def __init__(self, world: World, clock: SteppedClock, max_subjects: int = 100) -> None:
-        """Add the user maria."""
-        self.clock = clock
-        self.database = world.access_database
-        self.accounts = AccountService(SqliteAccounts(world.database, clock), quick_passwords())
-        self.failures = SqliteLoginFailures(world.access_database, clock, max_subjects)
-        self.logins = LoginService(self.accounts, self.failures, clock)
-        self.accounts.add_user("maria", Role.VIEWER, PASSWORD)
-
-    def fail(self, name: str = "maria", address: str | None = HERE) -> None:
-        """Log in with a wrong password, whose check is not skipped."""
-        with pytest.raises(AuthError) as error:
-            self.logins.log_in(name, "wrong", address)
-        assert not isinstance(error.value, LoginThrottledError)
-
-    def wait_s(self, name: str = "maria", address: str | None = HERE) -> int:
-        """Return how long one must wait who logs in now with the right password; 0 if not."""
-        try:
-            self.logins.log_in(name, PASSWORD, address)
-        except LoginThrottledError as error:
-            return error.retry_after_s
-        except AuthError:
-            return 0
-        return 0
-
-    def pass_s(self, seconds: float) -> None:
-        """Let time pass."""
-        self.clock.wall += int(seconds * 1000)
+THERE = "10.0.0.2"
 
 
 @pytest.fixture
@@ -178,15 +144,16 @@ def test_table_does_not_grow_without_bounds(tmp_path: Path, source: FakeSource) 
     """A flood of names pushes out the least suspicious, never the account under attack."""
     clock = SteppedClock()
     world = World(tmp_path, source, clock=clock)
-    failures = SqliteLoginFailures(world.access_database, clock, max_subjects=10)
+    desk = Desk(world, clock, max_subjects=10)
     for _ in range(9):
-        failures.add("account", "under attack", PATIENCE["account"].wait_s)
+        desk.fail(address=None)
+        desk.pass_s(60)
 
     for number in range(50):
-        failures.add("account", f"flood-{number}", PATIENCE["account"].wait_s)
+        desk.fail(f"flood-{number}", None)
 
     assert world.access_database.rows("SELECT COUNT(*) FROM login_throttle")[0][0] == 10
-    assert failures.of("account", "under attack").count == 9
+    assert [row[0] for row in desk.database.rows("SELECT MAX(failures) FROM login_throttle")] == [9]
     world.close()
 
 

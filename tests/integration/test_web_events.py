@@ -225,3 +225,34 @@ def test_seats_are_never_more_than_there_are() -> None:
         one.join()
 
     assert (sum(got), places.taken) == (3, 3)
+
+
+class Limit(int):
+    """A limit, at whose first comparison something happens meanwhile."""
+
+    meanwhile: Callable[[], object] | None = None
+
+    def __gt__(self, other: int) -> bool:
+        """Compare, after what happens meanwhile."""
+        happening, self.meanwhile = self.meanwhile, None
+        if happening is not None:
+            happening()
+        return super().__gt__(other)
+
+
+def test_two_do_not_take_the_last_seat() -> None:
+    """Of two who look at the same moment, one listens."""
+    limit, taken = Limit(1), []
+    places = Seats(limit)
+    other = threading.Thread(target=lambda: taken.append(places.take()))
+
+    def let_the_other_go_first() -> None:
+        other.start()
+        other.join(0.3)  # it cannot end: somebody is looking
+
+    limit.meanwhile = let_the_other_go_first
+    taken.append(places.take())
+    other.join()
+
+    assert sorted(taken) == [False, True]
+    assert places.taken == 1

@@ -43,6 +43,53 @@ def test_lease_asked_for_twice_is_held_once(api: Api) -> None:
     assert anew.json["id"] != first.json["id"]
 
 
+@pytest.mark.parametrize(
+    "other", [{"owner": "others"}, {"reason": "order 8"}, {"reason": ""}, {"ttlSeconds": 61}]
+)
+def test_key_of_another_lease_is_refused(api: Api, other: dict[str, object]) -> None:
+    """Another order does not get the lease of this one, which may end before it."""
+    token = {"Authorization": f"Bearer {api.token(api.user(Role.OPERATOR))}"}
+    headers = {**token, "Idempotency-Key": "k"}
+    body = {"owner": "orders", "reason": "order 7", "ttlSeconds": 60}
+    first = api.client.post(LEASES, headers=headers, json=body)
+
+    answer = api.client.post(LEASES, headers=headers, json={**body, **other})
+    again = api.client.post(LEASES, headers=headers, json={**body, "waitSeconds": 1})
+
+    assert (answer.status_code, answer.json["code"]) == (409, "key_reused")
+    assert set(answer.json) == PROBLEM_KEYS
+    assert (again.status_code, again.json["id"]) == (201, first.json["id"])
+    assert [one.id for one in api.world.leases.held()] == [first.json["id"]]
+
+
+def test_renewed_lease_is_still_that_of_its_key(api: Api) -> None:
+    """The first request is repeated, not what became of the lease since."""
+    token = {"Authorization": f"Bearer {api.token(api.user(Role.OPERATOR))}"}
+    headers = {**token, "Idempotency-Key": "k"}
+    first = api.client.post(LEASES, headers=headers, json={"owner": "orders"})
+    api.client.put(first.headers["Location"], headers=token, json={"ttlSeconds": 300})
+
+    again = api.client.post(LEASES, headers=headers, json={"owner": "orders"})
+
+    assert (again.status_code, again.json["id"]) == (201, first.json["id"])
+
+
+def test_lease_of_an_earlier_version_is_that_of_its_key(api: Api) -> None:
+    """Of such a lease the time that was asked for is unknown, and only the rest is compared."""
+    token = {"Authorization": f"Bearer {api.token(api.user(Role.OPERATOR))}"}
+    headers = {**token, "Idempotency-Key": "k"}
+    api.client.post(LEASES, headers=headers, json={"owner": "orders", "ttlSeconds": 61})
+    with api.world.priority_database.transaction() as connection:
+        connection.execute("UPDATE priority_leases SET askedTtlMs = NULL")
+
+    answers = [
+        api.client.post(LEASES, headers=headers, json={"owner": owner}).status_code
+        for owner in ("orders", "others")
+    ]
+
+    assert answers == [201, 409]
+
+
 def test_viewer_takes_no_lease(api: Api) -> None:
     """Only operators go first."""
     assert api.call("POST", LEASES, Role.VIEWER, json={"owner": "x"}).status_code == 403

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from archibald_sync.errors import AuthError
 from archibald_sync.web.claims import VerifiedClaims
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TOKEN = "header.payload.signature"
 
@@ -126,3 +129,37 @@ def test_threads_share_what_is_remembered() -> None:
         thread.join()
 
     assert wrong == []
+
+
+class Bound(int):
+    """A bound, at whose first comparison something happens meanwhile."""
+
+    meanwhile: Callable[[], object] | None = None
+
+    def __lt__(self, other: int) -> bool:
+        """Compare, after what happens meanwhile."""
+        happening, self.meanwhile = self.meanwhile, None
+        if happening is not None:
+            happening()
+        return super().__lt__(other)
+
+
+def test_no_more_is_forgotten_than_must_be() -> None:
+    """Two threads that make room at once make it one after the other, each for its token."""
+    verifier, most = Verifier(), Bound(2)
+    claims = VerifiedClaims(verifier, most=most)
+    for token in ("a", "b"):
+        claims.of(token)
+    other = threading.Thread(target=claims.of, args=("d",))
+
+    def let_the_other_go_first() -> None:
+        other.start()
+        other.join(0.3)  # it cannot end: the room is being made
+
+    most.meanwhile = let_the_other_go_first
+    claims.of("c")
+    other.join()
+    claims.of("c")
+    claims.of("d")
+
+    assert verifier.asked == ["a", "b", "c", "d"]

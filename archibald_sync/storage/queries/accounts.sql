@@ -27,6 +27,12 @@ UPDATE users
 SET passwordHash = :passwordHash, tokenGeneration = tokenGeneration + 1
 WHERE id = :id
 
+-- name: change_password_hash
+-- Give a user another password and end its tokens, unless somebody else has ended them meanwhile.
+UPDATE users
+SET passwordHash = :newHash, tokenGeneration = tokenGeneration + 1
+WHERE id = :id AND tokenGeneration = :generation AND disabledAt IS NULL
+
 -- name: set_role
 -- Give a user another role and end its tokens, unless it is the last enabled admin.
 UPDATE users

@@ -1,13 +1,15 @@
 -- name: append
 -- Write an act down.
-INSERT INTO audit_log (at, actor, actorKind, action, target, outcome, detail, address, requestId)
-VALUES (:at, :actor, :actorKind, :action, :target, :outcome, :detail, :address, :requestId)
+INSERT INTO audit_log (
+  at, actor, actorKind, action, target, outcome, detail, address, network, requestId)
+VALUES (
+  :at, :actor, :actorKind, :action, :target, :outcome, :detail, :address, :network, :requestId)
 
 -- name: has_recent
 -- Whether the same refusal of the same caller stands there since an instant.
 SELECT 1 FROM audit_log
-WHERE outcome = 'refused' AND action = :action AND at >= :since
-  AND actor IS :actor AND address IS :address AND detail IS :detail
+WHERE outcome = 'refused' AND action = :action AND network IS :network AND at >= :since
+  AND actor IS :actor AND detail IS :detail
 LIMIT 1
 
 -- name: entries

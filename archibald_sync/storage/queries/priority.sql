@@ -1,8 +1,9 @@
 -- name: insert
 -- Take a lease.
-INSERT INTO priority_leases (id, owner, reason, takenAt, bootId, expiresBootMs, expiresAt,
-                             idempotencyKey)
-VALUES (:id, :owner, :reason, :takenAt, :bootId, :expiresBootMs, :expiresAt, :idempotencyKey)
+INSERT INTO priority_leases (
+  id, owner, reason, takenAt, bootId, expiresBootMs, expiresAt, idempotencyKey, askedTtlMs)
+VALUES (
+  :id, :owner, :reason, :takenAt, :bootId, :expiresBootMs, :expiresAt, :idempotencyKey, :askedTtlMs)
 
 -- name: by_key
 -- The lease that was taken under an idempotency key.

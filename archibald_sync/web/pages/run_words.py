@@ -101,11 +101,6 @@ def reason_of(run: Mapping[str, Any]) -> str | None:
     return code
 
 
-def session_words(session: Mapping[str, Any]) -> str:
-    """Return why a session ended as it did."""
-    return advice.what(session["errorCode"]) or str(session["errorMessage"])
-
-
 def change(kind: str) -> str:
     """Return the name of a kind of change."""
     return _(_CHANGES.get(kind, kind))
