@@ -6,6 +6,7 @@ database or the file system said.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from flask import request
@@ -41,6 +42,9 @@ _STORAGE: dict[type[StorageError], tuple[int, str]] = {
     StorageError: (60, "the database cannot be used now; the log says why"),
 }
 _BODY = "body"
+# Whoever sends a thousand wrong fields is told of the first few.
+_MAX_FIELDS = 20
+_MAX_NAME = 100
 
 
 def init_app(app: Flask) -> None:
@@ -112,7 +116,7 @@ def _http(error: HTTPException) -> Response:
 
 
 def _by_field(data: dict[str, Any]) -> dict[str, list[str]]:
-    """Return the errors that webargs found, by field; a whole body that is wrong is one."""
+    """Return the first errors that webargs found, by field; a body that is wrong is one."""
     found: dict[str, list[str]] = {}
     for messages in data["messages"].values():
         by_field = messages if isinstance(messages, dict) else {_BODY: messages}
@@ -121,8 +125,8 @@ def _by_field(data: dict[str, Any]) -> dict[str, list[str]]:
                 known = ", ".join(data["schema"].fields) or "no keys"
                 found[_BODY] = [f"expected a JSON object with {known}"]
             else:
-                found[str(field)] = [str(text) for text in texts]
-    return found
+                found[str(field)[:_MAX_NAME]] = [str(text) for text in texts]
+    return dict(islice(found.items(), _MAX_FIELDS))
 
 
 def _unforeseen(error: Exception) -> Response:

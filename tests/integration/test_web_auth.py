@@ -109,6 +109,17 @@ def test_incomplete_login_names_the_field(api: Api, body: object, field: str) ->
     assert answer.json["field"] == field
 
 
+def test_an_answer_is_no_longer_than_what_was_asked(api: Api) -> None:
+    """Of thousands of wrong fields the first few are told, with the beginnings of their names."""
+    body = {f"{number}{'x' * 500}": 1 for number in range(100)}
+
+    answer = api.client.post("/api/auth/login", json=body)
+
+    assert answer.status_code == 400
+    assert len(answer.json["errors"]) == 20
+    assert max(map(len, answer.json["errors"])) == 100
+
+
 def test_good_token_is_accepted(api: Api) -> None:
     """The claims that the tests below change are right as they are."""
     assert _answer(api, f"Bearer {_signed(_claims(api))}") == 200
