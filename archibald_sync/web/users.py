@@ -59,7 +59,7 @@ def show(name: str) -> dict[str, Any]:
 
 @bp.route("/<name>", methods=["PATCH"])
 @requires(Role.ADMIN, in_person=True)
-@bp.arguments(schemas.ChangeUserSchema)
+@bp.arguments(schemas.ChangeUserSchema, required=False)
 @bp.response(200, schemas.UserSchema)
 @bp.doc(responses=problem_responses(400, 404, 409, 413, 415))
 def change(body: dict[str, Any], name: str) -> dict[str, Any]:
