@@ -64,7 +64,7 @@ chaos: $(DEV) ## Kill, restart and starve the running service
 	$(BIN)/pytest tests/chaos -m slow --timeout=1800
 
 contract: $(DEV) ## Ask the API thousands of things that its description allows
-	$(BIN)/pytest tests/e2e/test_contract.py -m slow --timeout=3600
+	$(BIN)/pytest tests/e2e/test_contract.py -m slow --timeout=7200
 
 browser: $(DEV) ## Try the pages in Chromium, the long journeys too
 	$(BIN)/pytest tests/e2e -k page -m "slow or not slow" --timeout=900
