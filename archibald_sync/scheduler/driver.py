@@ -144,6 +144,10 @@ class Driver:
             return
         self._stopping.set()
         self._stop_active()
+        # A stopped APScheduler no longer finds the job that it is about to take away after its
+        # last time, and its thread ends with an error: so nothing is left for it to find.
+        scheduler.pause()
+        scheduler.remove_all_jobs()
         scheduler.shutdown(wait=True)
         self._join(self._listen.__name__)
         self._stop_active()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.base import STATE_RUNNING
 from support import FakeSource, World, catalogue_of, wait_for
 
 from archibald_sync.domain.models import IntentState
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
+    from apscheduler.job import Job
 
     from archibald_sync.domain.ports import Control
     from archibald_sync.scheduler.driver import Driver
@@ -212,6 +215,32 @@ def test_shutdown_interrupts_the_run(world: World, source: FakeSource) -> None:
     lease = world.owner.lease()
     assert lease is not None
     assert not world.owner.is_live(lease)
+
+
+def test_stop_waits_for_what_the_scheduler_is_about_to_do(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job that is just being begun is not taken away under its scheduler's hands."""
+    driver = world.driver()
+    driver.start()
+    wait_for(lambda: driver.is_owner)
+    scheduler, begun, has_ended = driver._scheduler, threading.Event(), threading.Event()  # noqa: SLF001  # only here it can be seen
+    assert scheduler is not None
+    submit = ThreadPoolExecutor.submit_job
+
+    def linger(executor: ThreadPoolExecutor, job: Job, run_times: object) -> None:
+        submit(executor, job, run_times)
+        if job.id == "once":
+            begun.set()
+            wait_for(lambda: scheduler.state != STATE_RUNNING)
+
+    monkeypatch.setattr(ThreadPoolExecutor, "submit_job", linger)
+    scheduler.add_job(has_ended.set, id="once")
+    assert begun.wait(20)
+
+    driver.stop()
+
+    assert has_ended.is_set()
 
 
 def test_take_over_never_undoes_a_stop(world: World, source: FakeSource) -> None:
