@@ -152,10 +152,11 @@ class AuditLog(Protocol):
     def append(self, act: Act) -> None:
         """Write an act down."""
 
-    def has_recent(self, act: Act, since_at: int) -> bool:
-        """Return whether the same act by the same caller stands there since an instant.
+    def has_recent(self, act: Act, since_at: int, most: int) -> bool:
+        """Return whether the same refusal of the same caller stands there since an instant.
 
-        The same caller comes from the same network.
+        The same caller comes from the same network. ``most`` others of the same action count
+        as the same, too.
         """
 
     def entries(

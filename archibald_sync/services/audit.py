@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from archibald_sync.domain.access import Act, AuditEntry, AuditFilter
     from archibald_sync.domain.access_ports import AuditLog
 
+_MOST_ALIKE = 30
 _REPEATED_MS = 60_000
 _PAGE = 500
 
@@ -34,16 +35,17 @@ class AuditService:
         self._log.append(act)
 
     def record_refusal(self, act: Act) -> None:
-        """Write a refusal down, the same one at most once a minute.
+        """Write a refusal down, the same one at most once a minute, and not many alike.
 
-        A client that knocks ten times a second would else fill the disk.
+        A client that knocks ten times a second would else fill the disk, also where it knocks
+        at another door each time.
 
         Raises:
             StorageError: It could not be written.
         """
         if act.outcome is not AuditOutcome.REFUSED:
             raise ValueError(f"a refusal is needed, not {act.outcome}")
-        if not self._log.has_recent(act, self._clock.now_ms() - _REPEATED_MS):
+        if not self._log.has_recent(act, self._clock.now_ms() - _REPEATED_MS, _MOST_ALIKE):
             self._log.append(act)
 
     def page(

@@ -46,19 +46,23 @@ class SqliteAuditLog:
         with self._database.transaction() as connection:
             connection.execute(Q["append"], written)
 
-    def has_recent(self, act: Act, since_at: int) -> bool:
+    def has_recent(self, act: Act, since_at: int, most: int) -> bool:
         """Return whether the same refusal of the same caller stands there since an instant.
 
-        The same caller comes from the same network.
+        The same caller comes from the same network. ``most`` others of the same action count
+        as the same, too.
         """
         wanted = {
             "action": act.action,
             "actor": act.actor,
             "network": _network(act),
+            "target": act.target,
             "detail": _json(act),
             "since": since_at,
+            "most": most,
         }
-        return self._database.row(Q["has_recent"], wanted) is not None
+        row = self._database.row(Q["has_recent"], wanted)
+        return row is not None and row[0] == 1
 
     def entries(
         self, wanted: AuditFilter, limit: int, before_id: int | None = None

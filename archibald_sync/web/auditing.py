@@ -18,7 +18,7 @@ from archibald_sync.domain.access import KEY_MARK, KEY_SHOWN, Act, AuditOutcome
 from archibald_sync.errors import StorageError
 from archibald_sync.logs import ComponentLogger
 from archibald_sync.web.context import request_id, services
-from archibald_sync.web.security import declared_permission, known_caller, shows_credentials
+from archibald_sync.web.security import credentials_shown, declared_permission, known_caller
 
 if TYPE_CHECKING:
     from flask import Flask, Response
@@ -85,8 +85,10 @@ def _act(status: int) -> tuple[Act | None, bool]:
     if status not in _REFUSALS:
         return _tried(endpoint, status), False
     if known_caller() is None and endpoint != "auth.login":
-        if not shows_credentials() and endpoint != "auth.refresh":
+        shown = "refresh token" if endpoint == "auth.refresh" else credentials_shown()
+        if shown is None:
             return None, False  # somebody who only forgot the token
+        describe_act(None, shown=shown)
         return _made(_AUTHENTICATE, AuditOutcome.REFUSED, target=action_of(endpoint)), True
     # Each wrong password counts; that somebody is still waiting does not.
     is_wrong_password = endpoint == "auth.login" and status == HTTPStatus.UNAUTHORIZED

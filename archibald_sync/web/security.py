@@ -125,14 +125,17 @@ def known_caller() -> Caller | None:
     return caller
 
 
-def shows_credentials() -> bool:
-    """Return whether this request carries anything that is meant to prove who asks."""
-    environ = request.environ
-    return (
-        "HTTP_AUTHORIZATION" in environ
-        or "HTTP_X_API_KEY" in environ
-        or tokens.ACCESS_COOKIE in request.cookies
-    )
+def credentials_shown() -> str | None:
+    """Return with what this request means to prove who asks: key, token or cookie; None: nothing.
+
+    What it is taken for; whether it is one is not looked at.
+    """
+    if header("HTTP_X_API_KEY") is not None:
+        return "key"
+    shown = header("HTTP_AUTHORIZATION")
+    if shown is not None:
+        return "key" if KEY_MARK in shown else "token"
+    return "cookie" if tokens.ACCESS_COOKIE in request.cookies else None
 
 
 def _authorise() -> None:

@@ -269,7 +269,8 @@ def test_each_page_of_the_log_begins_where_the_last_one_ended(access: Database) 
 
 def test_a_refusal_is_found_at_once_among_those_of_others(access: Database) -> None:
     """A flood from a thousand networks does not make each refusal look at all of them."""
-    parameters = dict.fromkeys(("action", "network", "since", "actor", "detail"), "x")
+    names = ("action", "network", "since", "actor", "target", "detail", "most")
+    parameters = dict.fromkeys(names, "x")
 
     plan = access.rows(f"EXPLAIN QUERY PLAN {audit.Q['has_recent']}", parameters)
 

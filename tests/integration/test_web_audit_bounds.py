@@ -129,3 +129,33 @@ def test_the_mark_of_a_key_is_shown(api: Api) -> None:
     api.call("DELETE", f"/api/keys/{SECRET_KEY}", Role.ADMIN)
 
     assert [act.target for act in _acts(api)] == [f"{SECRET_KEY[:10]}…"]
+
+
+def test_refusals_that_differ_do_not_hide_each_other(api: Api) -> None:
+    """Another target, or another kind of proof from the same place, is another refusal."""
+    viewer = bearer(api.token(api.user(Role.VIEWER)))
+    for name in ("olga", "anna", "olga"):
+        path = f"/api/users/{name}"
+        assert api.client.patch(path, headers=viewer, json={}).status_code == 403
+    for headers in (bearer("x"), {"X-Api-Key": "ask_x"}, bearer("ask_y")):
+        assert api.client.get(f"{SYNC}/status", headers=headers).status_code == 401
+
+    told = [(act.action, act.target, act.detail) for act in _acts(api)[::-1]]
+
+    assert told == [
+        ("users.change", "olga", None),
+        ("users.change", "anna", None),
+        ("authenticate", "products.status", {"shown": "token"}),
+        ("authenticate", "products.status", {"shown": "key"}),
+    ]
+
+
+def test_a_caller_that_is_refused_everywhere_fills_no_disk(api: Api) -> None:
+    """So many refusals of one action a minute are enough, whatever they were about."""
+    viewer = bearer(api.token(api.user(Role.VIEWER)))
+
+    for number in range(50):
+        path = f"/api/users/u{number}"
+        assert api.client.patch(path, headers=viewer, json={}).status_code == 403
+
+    assert len(_acts(api)) == 30

@@ -6,11 +6,11 @@ VALUES (
   :at, :actor, :actorKind, :action, :target, :outcome, :detail, :address, :network, :requestId)
 
 -- name: has_recent
--- Whether the same refusal of the same caller stands there since an instant.
-SELECT 1 FROM audit_log
+-- Whether the same refusal of the same caller stands there since an instant, or so many others.
+SELECT COUNT(*) >= :most OR COALESCE(MAX(target IS :target AND detail IS :detail), 0)
+FROM audit_log
 WHERE outcome = 'refused' AND action = :action AND network IS :network AND at >= :since
-  AND actor IS :actor AND detail IS :detail
-LIMIT 1
+  AND actor IS :actor
 
 -- name: entries
 -- A page of the log, the newest first.
