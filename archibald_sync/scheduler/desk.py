@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from archibald_sync.clock import Clock
     from archibald_sync.domain.models import Intent, SchedulerState
     from archibald_sync.domain.policy import SchedulePolicy
-    from archibald_sync.domain.ports import History, Schedule, Transactions
+    from archibald_sync.domain.ports import History, Transactions
     from archibald_sync.domain.reading import SearchIndex
     from archibald_sync.domain.resources import Resource
+    from archibald_sync.domain.schedule_ports import Schedule
     from archibald_sync.errors import RunStopped
     from archibald_sync.services.sync import SyncService
 

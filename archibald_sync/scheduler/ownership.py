@@ -17,7 +17,7 @@ from archibald_sync.domain.policy import OWNER_LEASE_TTL_S
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from archibald_sync.domain.ports import OwnerLeases
+    from archibald_sync.domain.schedule_ports import OwnerLeases
 
 
 class Ownership:

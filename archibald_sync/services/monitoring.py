@@ -24,15 +24,8 @@ if TYPE_CHECKING:
         SchedulerState,
         SyncMetrics,
     )
-    from archibald_sync.domain.ports import (
-        Catalogue,
-        History,
-        KeptPlans,
-        OwnerLeases,
-        PriorityLeases,
-        Schedule,
-        Transactions,
-    )
+    from archibald_sync.domain.ports import Catalogue, History, KeptPlans, Transactions
+    from archibald_sync.domain.schedule_ports import OwnerLeases, PriorityLeases, Schedule
     from archibald_sync.domain.statistics import Effort
     from archibald_sync.errors import StorageError
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from archibald_sync.domain.models import PriorityLease
-    from archibald_sync.domain.ports import PriorityLeases
+    from archibald_sync.domain.schedule_ports import PriorityLeases
 
 MAX_TTL_S = 600
 MAX_WAIT_S = 10

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from archibald_sync.domain.models import Intent
-    from archibald_sync.domain.ports import Schedule
+    from archibald_sync.domain.schedule_ports import Schedule
 
 ANSWER_WAIT_S = 2.0
 _POLL_S = 0.02

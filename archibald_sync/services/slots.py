@@ -13,7 +13,8 @@ from archibald_sync.domain.models import RunRequest, SchedulerState, Trigger
 if TYPE_CHECKING:
     from archibald_sync.clock import Clock
     from archibald_sync.domain.models import Claim
-    from archibald_sync.domain.ports import History, Schedule, Transactions
+    from archibald_sync.domain.ports import History, Transactions
+    from archibald_sync.domain.schedule_ports import Schedule
 
 OVERRUN = "sync_in_progress"
 NOT_DRIVEN = "not_driven"

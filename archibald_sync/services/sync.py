@@ -51,7 +51,8 @@ from archibald_sync.services.worker import AttemptWorker
 if TYPE_CHECKING:
     from archibald_sync.clock import Clock
     from archibald_sync.domain.policy import RetryPolicy, SessionLimits
-    from archibald_sync.domain.ports import OwnerLeases, PriorityLeases, Schedule, Transactions
+    from archibald_sync.domain.ports import Transactions
+    from archibald_sync.domain.schedule_ports import OwnerLeases, PriorityLeases, Schedule
     from archibald_sync.services.attempt import Mirror
     from archibald_sync.services.control import RunControl
     from archibald_sync.services.journal import RunJournal

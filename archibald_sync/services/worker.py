@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from archibald_sync.domain.guards import Objection
     from archibald_sync.domain.models import Claim
     from archibald_sync.domain.plan import Plan
-    from archibald_sync.domain.ports import OwnerLeases, Schedule, Transactions
+    from archibald_sync.domain.ports import Transactions
+    from archibald_sync.domain.schedule_ports import OwnerLeases, Schedule
     from archibald_sync.services.work import Work
 
 _UNCHANGED = "the source says that nothing changed since the last sync: checked, not verified"
