@@ -25,6 +25,8 @@ FUZZED := tests/unit/test_normalise.py tests/unit/test_odata_values.py \
 	tests/integration/test_delta_properties.py
 # More than a small machine has cores: most of their time is waiting.
 TEST_PROCESSES ?= 3
+# Each has a service of its own, and is never idle.
+CONTRACT_PROCESSES ?= 2
 
 .DELETE_ON_ERROR:
 .PHONY: help run test check lint types layers bench load chaos contract fuzz browser pages \
@@ -64,7 +66,8 @@ chaos: $(DEV) ## Kill, restart and starve the running service
 	$(BIN)/pytest tests/chaos -m slow --timeout=1800
 
 contract: $(DEV) ## Ask the API thousands of things that its description allows
-	$(BIN)/pytest tests/e2e/test_contract.py -m slow --timeout=7200
+	$(BIN)/pytest tests/e2e/test_contract.py -m slow --timeout=7200 \
+		-n $(CONTRACT_PROCESSES) --dist worksteal
 
 browser: $(DEV) ## Try the pages in Chromium, the long journeys too
 	$(BIN)/pytest tests/e2e -k page -m "slow or not slow" --timeout=900
