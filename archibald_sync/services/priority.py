@@ -6,6 +6,7 @@ process sees them and a lost one ends by itself. Taking one never waits for a sy
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from contextlib import contextmanager
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
 
 MAX_TTL_S = 600
 MAX_WAIT_S = 10
-_MAX_TEXT = 200
+MAX_TEXT = 200
+# A sign that can be seen must be in it: neither blank nor control character. Python, ECMAScript
+# and Rust differ in what \s is; with these beside it they agree.
+OWNER_PATTERN = r"^[\s\S]*[^\s\x00-\x1f\x7f-\xa0\ufeff]"
+OWNER_EXPECTED = f"expected 1 to {MAX_TEXT} characters, not all of them blank"
 _POLL_S = 0.05
 
 
@@ -39,7 +44,8 @@ class PriorityManager:
         """Take a lease; returns at once, however busy a sync is.
 
         Args:
-            owner: Who holds it: a person or a program, 1 to 200 characters.
+            owner: Who holds it: a person or a program, 1 to 200 characters, one
+                at least that can be seen.
             reason: What for, up to 200 characters.
             ttl_s: After how many seconds it ends by itself: 1 to 600.
             idempotency_key: While the lease that was taken with it is held, that one is
@@ -49,10 +55,10 @@ class PriorityManager:
             InvalidInputError: An argument is out of range.
             KeyReusedError: That lease was taken with another owner, reason or time.
         """
-        if not owner.strip() or len(owner) > _MAX_TEXT:
-            raise InvalidInputError("owner", f"expected 1 to {_MAX_TEXT} characters")
-        if len(reason) > _MAX_TEXT:
-            raise InvalidInputError("reason", f"expected at most {_MAX_TEXT} characters")
+        if len(owner) > MAX_TEXT or not re.match(OWNER_PATTERN, owner):
+            raise InvalidInputError("owner", OWNER_EXPECTED)
+        if len(reason) > MAX_TEXT:
+            raise InvalidInputError("reason", f"expected at most {MAX_TEXT} characters")
         return self._leases.take(owner, reason, _valid_ttl(ttl_s), idempotency_key)
 
     def renew(self, lease_id: str, ttl_s: float = 60) -> PriorityLease:

@@ -11,7 +11,13 @@ from marshmallow import Schema, fields, validate
 from archibald_sync.domain.models import Role
 from archibald_sync.errors import NotFoundError
 from archibald_sync.logs import ComponentLogger
-from archibald_sync.services.priority import MAX_TTL_S, MAX_WAIT_S
+from archibald_sync.services.priority import (
+    MAX_TEXT,
+    MAX_TTL_S,
+    MAX_WAIT_S,
+    OWNER_EXPECTED,
+    OWNER_PATTERN,
+)
 from archibald_sync.web.auditing import describe_act
 from archibald_sync.web.blueprint import Blueprint
 from archibald_sync.web.context import request_id, services
@@ -26,7 +32,6 @@ if TYPE_CHECKING:
     from archibald_sync.domain.models import PriorityLease
 
 _DEFAULT_TTL_S = 60
-_MAX_TEXT = 200
 
 bp = Blueprint(
     "priority",
@@ -47,11 +52,14 @@ class TakeSchema(RequestSchema):
 
     owner = fields.String(
         required=True,
-        validate=validate.Length(1, _MAX_TEXT, error=f"expected 1 to {_MAX_TEXT} characters"),
+        validate=[
+            validate.Length(max=MAX_TEXT, error=OWNER_EXPECTED),
+            validate.Regexp(OWNER_PATTERN, error=OWNER_EXPECTED),
+        ],
     )
     reason = fields.String(
         load_default="",
-        validate=validate.Length(max=_MAX_TEXT, error=f"expected at most {_MAX_TEXT} characters"),
+        validate=validate.Length(max=MAX_TEXT, error=f"expected at most {MAX_TEXT} characters"),
     )
     ttlSeconds = _ttl(load_default=_DEFAULT_TTL_S)
     waitSeconds = WholeNumber(

@@ -93,7 +93,7 @@ def test_quiet_is_waited_for_no_longer_than_asked(world: World, source: FakeSour
 @pytest.mark.parametrize(
     ("arguments", "field"),
     [
-        ({"owner": " "}, "owner"),
+        *(({"owner": blank}, "owner") for blank in ("", " ", "\v\n", "\xa0", "\x1c", "\ufeff")),
         ({"owner": "x" * 201}, "owner"),
         ({"reason": "x" * 201}, "reason"),
         ({"ttl_s": 0}, "ttlSeconds"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -25,6 +26,24 @@ def test_lease_is_taken_with_its_defaults(api: Api) -> None:
     other = api.call("POST", LEASES, json={"owner": "other"})
     found = [api.call("GET", one.headers["Location"], Role.VIEWER) for one in (answer, other)]
     assert [one.json["id"] for one in found] == [answer.json["id"], other.json["id"]]
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\v\n", "\xa0", "\x1c", "\ufeff"])
+def test_owner_that_nobody_can_see_is_refused_as_documented(api: Api, blank: str) -> None:
+    """What the service refuses, the document refuses before; what it takes begins as it may."""
+    document = api.client.get("/api/openapi.json").json
+    owner = document["components"]["schemas"]["Take"]["properties"]["owner"]
+
+    refused = api.call("POST", LEASES, json={"owner": blank})
+    taken = api.call("POST", LEASES, json={"owner": f"{blank}è"})
+
+    assert (refused.status_code, refused.json["field"]) == (400, "owner")
+    assert refused.json["errors"] == {
+        "owner": ["expected 1 to 200 characters, not all of them blank"]
+    }
+    assert (taken.status_code, taken.json["owner"]) == (201, f"{blank}è")
+    allowed = [re.search(owner["pattern"], one) is not None for one in (blank, f"{blank}è")]
+    assert allowed == [False, True]
 
 
 def test_lease_asked_for_twice_is_held_once(api: Api) -> None:
