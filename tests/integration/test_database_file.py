@@ -112,7 +112,7 @@ def test_full_disk_keeps_what_was_there(database: Database) -> None:
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     connection.execute(f"PRAGMA max_page_count = {pages}")
 
-    with pytest.raises(StorageFullError), database.transaction() as writing:
+    with pytest.raises(StorageFullError, match="TMPDIR"), database.transaction() as writing:
         writing.executemany(
             "INSERT INTO sync_totals (syncType) VALUES (?)",
             [("x" * 500 + str(n),) for n in range(999)],
