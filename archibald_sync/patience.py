@@ -62,31 +62,27 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     """A threaded worker that bounds how long a request may take to come."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  # as gunicorn has them
-        """Read nothing yet."""
+        """Serve nobody yet."""
         super().__init__(*args, **kwargs)
-        self._reading: dict[Any, tuple[float, RequestBody | None]] = {}
+        # When each request began to come, and its body while that may still be on its way.
+        self._served: dict[Any, tuple[float, RequestBody | None]] = {}
         self._outflows: dict[Any, Outflow] = {}
         self._look_at_s = 0.0
 
     def handle(self, conn: Any) -> Any:  # noqa: ANN401  # as gunicorn has it
         """Read a request and answer it, in a thread of the pool."""
-        self._reading[conn] = (time.monotonic(), None)
-        self._outflows[conn] = Outflow(conn.sock)
-        give_up_after(conn.sock, _PATIENCE_S)
+        self._served[conn] = (time.monotonic(), None)
+        if not conn.initialized:
+            give_up_after(conn.sock, _PATIENCE_S)
         try:
             return super().handle(conn)
         finally:
-            self._reading.pop(conn, None)
-            self._outflows.pop(conn, None)
+            del self._served[conn]
 
     def handle_request(self, req: Any, conn: Any) -> Any:  # noqa: ANN401  # as gunicorn has it
         """Answer a request whose headers have come."""
         body = req.body.reader = RequestBody(req.body.reader)
-        if body.is_whole():
-            self._reading.pop(conn, None)
-        else:
-            began_s, _ = self._reading.get(conn, (time.monotonic(), None))
-            self._reading[conn] = (began_s, body)
+        self._served[conn] = (self._served[conn][0], body)
         try:
             return super().handle_request(req, conn)
         finally:
@@ -117,7 +113,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         """Read no further what comes too slowly."""
         slow = [
             (conn, began_s)
-            for conn, (began_s, body) in list(self._reading.items())
+            for conn, (began_s, body) in list(self._served.items())
             if body is None or not body.is_whole()
         ]
         patience_s = _HURRY_S if len(slow) >= self.cfg.threads else _PATIENCE_S
@@ -128,9 +124,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def _cut_off_takers(self, now_s: float) -> None:
         """Write no further to who takes it too slowly, where nobody else is served meanwhile."""
-        outflows = list(self._outflows.items())
-        is_crowded = len(outflows) >= self.cfg.threads and self.nr_conns > len(outflows)
-        for conn, outflow in outflows:
+        known = self._outflows
+        self._outflows = {
+            conn: known.get(conn) or Outflow(conn.sock) for conn in list(self._served)
+        }
+        busy = len(self._outflows)
+        is_crowded = busy >= self.cfg.threads and self.nr_conns > busy
+        for conn, outflow in self._outflows.items():
             waited_s, bytes_a_second = outflow.look(now_s)
             if is_crowded and waited_s > _SLOW_S and bytes_a_second < _SLOW_BYTES_A_SECOND:
                 with suppress(OSError):  # it has gone by itself

@@ -1,4 +1,4 @@
-"""What a request works with: the services, its own id, the headers of each answer.
+"""What a request works with: the services, its own id, its headers.
 
 The services are described here as far as the API uses them, so that nothing in this
 package needs to know who made them.
@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import random
 import re
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from flask import current_app, g, request
+from flask import current_app, request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+    from collections.abc import Mapping
+    from wsgiref.types import WSGIEnvironment
 
-    from flask import Flask, Response
+    from flask import Flask
 
     from archibald_sync.config import Settings
     from archibald_sync.domain.resources import Resource
@@ -35,11 +35,7 @@ if TYPE_CHECKING:
 EXTENSION = "archibald_sync.web"
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_HEADERS = (
-    ("X-Content-Type-Options", "nosniff"),
-    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
-    ("Referrer-Policy", "no-referrer"),
-)
+_REQUEST_ID_KEY = "archibald_sync.request_id"
 
 
 class ResourceServices(Protocol):
@@ -114,30 +110,9 @@ class Services(Protocol):
         """Return whom to ask about priority leases."""
 
 
-class StaticHeaders:
-    """Puts the headers that all answers have in common on each, where a view has not."""
-
-    def __init__(self, wsgi_app: WSGIApplication) -> None:
-        """Finish the answers of ``wsgi_app``."""
-        self._wsgi_app = wsgi_app
-
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one request."""
-
-        def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:  # noqa: ANN401  # as WSGI has it
-            present = {name.lower() for name, _ in headers}
-            headers += [pair for pair in _HEADERS if pair[0].lower() not in present]
-            return start_response(status, headers, *error)
-
-        return self._wsgi_app(environ, start)
-
-
 def init_app(app: Flask, services: Services) -> None:
-    """Keep ``services`` for the requests of ``app``, and finish each of its answers."""
+    """Keep ``services`` for the requests of ``app``."""
     app.extensions[EXTENSION] = services
-    app.after_request(_name_request)
-    # Assigned like this on purpose: it is how Flask has a middleware added.
-    app.wsgi_app = StaticHeaders(app.wsgi_app)  # type: ignore[method-assign]  # see above
 
 
 def services() -> Services:
@@ -153,19 +128,20 @@ def header(name: str) -> str | None:
 
 
 def request_id() -> str:
-    """Return the id of this request: the client's, if it is a short token, else our own."""
-    known: str | None = g.get("request_id")
+    """Return the id of this request."""
+    return request_id_of(request.environ)
+
+
+def request_id_of(environ: WSGIEnvironment) -> str:
+    """Return the id of a request: the client's, if it is a short token, else one of our own."""
+    known: str | None = environ.get(_REQUEST_ID_KEY)
     if known is None:
-        given = header("HTTP_X_REQUEST_ID")
-        g.request_id = known = given if given and _REQUEST_ID.fullmatch(given) else new_request_id()
+        given = environ.get("HTTP_X_REQUEST_ID")
+        known = given if given and _REQUEST_ID.fullmatch(given) else new_request_id()
+        environ[_REQUEST_ID_KEY] = known
     return known
 
 
 def new_request_id() -> str:
     """Return an id for a request that brings none."""
     return f"{random.getrandbits(128):032x}"  # a name, and no secret
-
-
-def _name_request(response: Response) -> Response:
-    response.headers.add("X-Request-ID", request_id())
-    return response
