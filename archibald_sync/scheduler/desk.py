@@ -83,7 +83,7 @@ class OwnerDesk:
     def take_over(self, epoch: int) -> None:
         """Put in order what the former owner left behind, and do what it was still asked for."""
         driven = self._driven
-        lost = driven.history.interrupt_orphans(epoch, None)
+        lost = self._interrupt_orphans(epoch)
         for run_id in lost:
             self._log.warning("Run %s was interrupted", run_id, extra={"runId": run_id})
         # A run that kills its process each time must not be tried without end.
@@ -96,9 +96,8 @@ class OwnerDesk:
     def keep_alive(self, epoch: int) -> None:
         """Show that the owner lives, and correct rows on which nobody works."""
         with self._lock:
-            active = self._active
-            self._driven.history.interrupt_orphans(epoch, active[0].run_id if active else None)
-            if active:
+            self._interrupt_orphans(epoch)
+            if self._active:
                 self._driven.history.touch(epoch)
         self._driven.sync.keep_lines()
 
@@ -119,7 +118,9 @@ class OwnerDesk:
             self._driven.sync.run(claim, control)
         finally:
             with self._lock:
-                self._active = None
+                # The next one may have been claimed as soon as this one's end was recorded.
+                if self._active is not None and self._active[0] is claim:
+                    self._active = None
 
     def finish(self) -> None:
         """Work on a claimed run that nobody has begun; call it when nobody else can."""
@@ -224,6 +225,14 @@ class OwnerDesk:
             except SyncInProgressError as exc:
                 self._skip(request, epoch, exc)
                 return None
+
+    def _interrupt_orphans(self, epoch: int) -> list[str]:
+        """Correct runs on which nobody works, and return them: not the one at work here."""
+        with self._lock:
+            # One of an earlier epoch is fenced, whoever still works on it.
+            ours = self._active[0] if self._active else None
+            at_work = ours.run_id if ours is not None and ours.epoch == epoch else None
+            return self._driven.history.interrupt_orphans(epoch, at_work)
 
     def _claim(
         self, request: RunRequest, epoch: int, intent: Intent | None = None

@@ -20,6 +20,8 @@ from archibald_sync.services.control import RunControl
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from archibald_sync.domain.models import Claim
+
 
 class InterruptedSchedule:
     """A schedule after one of whose readings something else happens."""
@@ -48,6 +50,32 @@ class InterruptedSchedule:
         return state
 
 
+def desk_of(
+    world: World,
+    submit: Callable[[Claim, RunControl], None],
+    *,
+    sync: Any = None,  # noqa: ANN401  # one that is like it
+    schedule: Any = None,  # noqa: ANN401  # one that is like it
+) -> OwnerDesk:
+    """Return a desk in ``world``, with another ``sync`` or ``schedule`` where one is given."""
+    driven = Driven(
+        PRODUCTS,
+        sync or world.sync,
+        world.history,
+        schedule or world.schedule,
+        world.database,
+        SchedulePolicy(),
+        world.clock,
+        world.index,
+    )
+    return OwnerDesk(driven, submit)
+
+
+def ask_for_run(world: World) -> None:
+    """Ask for a run as an admin does."""
+    world.schedule.add_intent(IntentKind.RUN, {}, "ada", ttl_s=None)
+
+
 def test_no_run_begins_after_a_stop_was_answered(world: World, source: FakeSource) -> None:
     """A stop that comes while the owner looks at what is due: the run begins before, or not."""
     source.records = catalogue_of(10)
@@ -66,19 +94,7 @@ def test_no_run_begins_after_a_stop_was_answered(world: World, source: FakeSourc
 
     thread = threading.Thread(target=answer)
     schedule: Any = InterruptedSchedule(world, interrupt)
-    desk = OwnerDesk(
-        Driven(
-            PRODUCTS,
-            world.sync,
-            world.history,
-            schedule,
-            world.database,
-            SchedulePolicy(),
-            world.clock,
-            world.index,
-        ),
-        lambda _claim, _control: None,
-    )
+    desk = desk_of(world, lambda _claim, _control: None, schedule=schedule)
     desk.open()
 
     desk.run_due(epoch)
@@ -86,6 +102,74 @@ def test_no_run_begins_after_a_stop_was_answered(world: World, source: FakeSourc
 
     assert world.schedule.intent(stop.id).state is IntentState.APPLIED
     assert begun_before_the_answer == [len(world.runs())]
+
+
+class CrowdedSync:
+    """A sync service with something that happens as soon as a run has ended."""
+
+    def __init__(self, world: World) -> None:
+        """Let nothing happen yet."""
+        self._sync = world.sync
+        self.meanwhile: Callable[[], None] = lambda: None
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # whatever the service has
+        """Leave everything else to the service."""
+        return getattr(self._sync, name)
+
+    def run(self, claim: Claim, control: RunControl) -> None:
+        """Make the run; its end is recorded when ``meanwhile`` happens."""
+        self._sync.run(claim, control)
+        self.meanwhile()
+
+
+def test_run_claimed_as_another_ends_is_not_forgotten(world: World, source: FakeSource) -> None:
+    """It is at work as soon as it is claimed: nobody may call it interrupted."""
+    source.records = catalogue_of(10)
+    epoch = world.own()
+    crowded: Any = CrowdedSync(world)
+    claimed: list[tuple[Claim, RunControl]] = []
+    desk = desk_of(world, lambda *work: claimed.append(work), sync=crowded)
+    desk.open()
+    ask_for_run(world)
+    desk.carry_out_pending(epoch)
+
+    def claim_next() -> None:
+        ask_for_run(world)
+        thread = threading.Thread(target=desk.carry_out_pending, args=(epoch,))
+        thread.start()
+        thread.join(10)
+
+    crowded.meanwhile = claim_next
+    desk.work(*claimed[0])
+    crowded.meanwhile = lambda: None
+    desk.keep_alive(epoch)
+    ask_for_run(world)
+    desk.carry_out_pending(epoch)
+
+    (_, second) = claimed
+    at_work = [desk.active_control]
+    assert [run["outcome"] for run in world.runs()] == ["completed", None]
+    desk.work(*second)
+    at_work.append(desk.active_control)
+    assert at_work == [second[1], None]
+    assert [run["outcome"] for run in world.runs()] == ["completed", "completed"]
+
+
+def test_taking_over_again_interrupts_no_run_of_ours(world: World, source: FakeSource) -> None:
+    """What failed half way is done anew, and the run that it had begun already goes on."""
+    source.records = catalogue_of(10)
+    epoch = world.own()
+    claimed: list[tuple[Claim, RunControl]] = []
+    desk = desk_of(world, lambda *work: claimed.append(work))
+    desk.open()
+    ask_for_run(world)
+
+    desk.take_over(epoch)
+    desk.take_over(epoch)
+
+    assert [run["outcome"] for run in world.runs()] == [None]
+    desk.work(*claimed[0])
+    assert [run["outcome"] for run in world.runs()] == ["completed"]
 
 
 def test_session_gives_way_to_a_lease_taken_as_it_began(world: World, source: FakeSource) -> None:
