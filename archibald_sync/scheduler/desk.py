@@ -119,7 +119,7 @@ class OwnerDesk:
         finally:
             with self._lock:
                 # The next one may have been claimed as soon as this one's end was recorded.
-                if self._active is not None and self._active[0] is claim:
+                if self._active is not None and self._active[0].run_id == claim.run_id:
                     self._active = None
 
     def finish(self) -> None:
