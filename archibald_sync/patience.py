@@ -64,7 +64,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  # as gunicorn has them
         """Serve nobody yet."""
         super().__init__(*args, **kwargs)
-        # When each request began to come, and its body while that may still be on its way.
+        # When each request began to come, and its body once the headers have.
         self._served: dict[Any, tuple[float, RequestBody | None]] = {}
         self._outflows: dict[Any, Outflow] = {}
         self._look_at_s = 0.0

@@ -240,9 +240,8 @@ class OwnerDesk:
         """Claim a run, and answer the intent that asked for it in the same transaction."""
         with self._lock:
             with self._driven.transactions.transaction():
-                if self._active is None:
-                    # A run whose end could not be written must not be in the way of this one.
-                    self._driven.history.interrupt_orphans(epoch, None)
+                # A run whose end could not be written must not be in the way of this one.
+                self._interrupt_orphans(epoch)
                 claim = self._driven.sync.claim(request, epoch)
                 if intent is not None:
                     result = {"runId": claim.run_id, "sessionId": claim.session_id}

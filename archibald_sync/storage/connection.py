@@ -74,7 +74,7 @@ def _full(path: Path) -> StorageFullError:
     # SQLite does not say whether its own temporary files were what found no room.
     return StorageFullError(
         f"the database {path.name} cannot be written; make room on the disk and in the folder "
-        "that TMPDIR names (/tmp), and check the permissions of its folder"
+        "that TMPDIR names (else /var/tmp), and check the permissions of its folder"
     )
 
 

@@ -30,7 +30,7 @@ def test_lease_is_taken_with_its_defaults(api: Api) -> None:
 
 @pytest.mark.parametrize("blank", ["", " ", "\v\n", "\xa0", "\x1c", "\ufeff"])
 def test_owner_that_nobody_can_see_is_refused_as_documented(api: Api, blank: str) -> None:
-    """What the service refuses, the document refuses before; what it takes begins as it may."""
+    """What the service refuses, the document refuses before; what it takes may begin so."""
     document = api.client.get("/api/openapi.json").json
     owner = document["components"]["schemas"]["Take"]["properties"]["owner"]
 
