@@ -138,8 +138,9 @@ def _revoke(api: Api) -> tuple[dict[str, str], Callable[[], object]]:
 
 
 def _expire(api: Api) -> tuple[dict[str, str], Callable[[], object]]:
+    # Long enough for the first events to come, however busy the machine is.
     pause = threading.Event()
-    return bearer(api.token(api.user(Role.VIEWER), ttl_s=1)), lambda: pause.wait(1.5)
+    return bearer(api.token(api.user(Role.VIEWER), ttl_s=4)), lambda: pause.wait(4.5)
 
 
 @pytest.mark.parametrize("case", [_disable, _revoke, _expire])
