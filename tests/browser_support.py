@@ -238,8 +238,12 @@ class Watched:
         self.page.fill("#username", name)
         self.page.fill("#password", PASSWORD)
         self.page.click("#log-in")
+        self.arrive()
+
+    def arrive(self) -> None:
+        """Return when a page for those who are logged in is there, and its scripts have run."""
         self.page.wait_for_selector("#logout")
-        # By then the scripts of the page have run: whatever is clicked next is heard.
+        # Modules run before this event: whatever is clicked next is heard.
         self.page.wait_for_load_state("domcontentloaded")
 
     def forgive_outage(self) -> None:

@@ -107,7 +107,7 @@ def test_an_expired_login_goes_on_where_one_was(watched: Watched) -> None:
     watched.page.context.clear_cookies(name=ACCESS_COOKIE)
 
     watched.go("/products/overview?from=here")
-    watched.page.wait_for_selector("#logout")
+    watched.arrive()
     assert watched.page.url.endswith("/products/overview?from=here")
 
     watched.context.clear_cookies()
@@ -134,8 +134,8 @@ def test_the_language_can_be_switched(watched: Watched) -> None:
 
     watched.page.click(".languages a[lang=it]")
 
-    assert watched.page.get_attribute("html", "lang") == "it"
-    assert watched.page.text_content("#controls-title") == "Comandi"
+    expect(watched.page.locator("html")).to_have_attribute("lang", "it")
+    expect(watched.page.locator("#controls-title")).to_have_text("Comandi")
 
 
 def test_a_lost_connection_is_told_and_heals(watched: Watched) -> None:

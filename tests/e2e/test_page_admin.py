@@ -32,7 +32,7 @@ def log_in(watched: Watched, name: str, password: str) -> None:
     watched.page.fill("#username", name)
     watched.page.fill("#password", password)
     watched.page.click("#log-in")
-    watched.page.wait_for_selector("#logout")
+    watched.arrive()
 
 
 _REFUSED = re.compile(r"status of 4(00|09)\b")

@@ -54,6 +54,7 @@ def test_held_plan_is_approved_and_followed(site: Site, browser: Browser) -> Non
         watched.log_in("admin", "/products/overview")
         page = watched.page
         page.click("#see-plan")
+        page.wait_for_url("**/plan")
         held = page.url
         assert "40 rows" in str(page.text_content(".objections"))
 
@@ -79,5 +80,6 @@ def test_dry_run_leads_to_its_plan(site: Site, browser: Browser) -> None:
         page.click("#see-plan", timeout=WAIT_MS)
 
         page.wait_for_selector("#verdict")
+        page.wait_for_load_state("load")
         assert "Nothing was written." in str(page.text_content("#verdict"))
         assert page.locator("#act-approve").count() == 0

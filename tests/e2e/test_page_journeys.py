@@ -36,6 +36,14 @@ def fast(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def unread(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Return a service whose schedule is stopped, and which has never read its ERP."""
+    folder = tmp_path_factory.mktemp("unread")
+    with running_site(folder, drift=False, environ={"ARCHIBALD_AUTO_SYNC": "off"}) as running:
+        yield running
+
+
 @pytest.fixture
 def admin(watched: Watched, site: Site) -> Iterator[Watched]:
     """Return the overview of a service at rest, as the admin sees it."""
@@ -92,28 +100,30 @@ def test_a_stopped_schedule_starts_nothing_until_it_is_started(
         assert all(abs(one % NEW_INTERVAL_MS) <= 1 for one in steps), steps
 
 
-def test_a_run_by_hand_moves_and_completes(admin: Watched, site: Site) -> None:
+def test_a_run_by_hand_moves_and_completes(unread: Site, browser: Browser) -> None:
     """Rows grow while a run reads; the second reading of its kind says when it should end."""
-    page = admin.page
-    site.erp.faults.switch_on("slow", seconds=2)  # ten pages, four at a time
-    _run(admin)
-    seen: list[int] = []
+    unread.erp.faults.switch_on("slow", seconds=2)  # ten pages, four at a time
+    with watched_page(browser, unread.url) as watched:
+        watched.log_in("operator")
+        page = watched.page
+        _run(watched)
+        seen: list[int] = []
 
-    def has_moved() -> bool:
-        value = page.locator("#run progress").get_attribute("value", timeout=PATIENCE_S * 1000)
-        seen.append(int(value or 0))
-        return len(set(seen)) >= 3
+        def has_moved() -> bool:
+            value = page.locator("#run progress").get_attribute("value", timeout=PATIENCE_S * 1000)
+            seen.append(int(value or 0))
+            return len(set(seen)) >= 3
 
-    wait_for(has_moved, PATIENCE_S)
-    assert seen == sorted(seen)
-    assert page.get_attribute("#act-run", "title") == "A run is at work already."
-    _state(admin, "idle")
+        wait_for(has_moved, PATIENCE_S)
+        assert seen == sorted(seen)
+        assert page.get_attribute("#act-run", "title") == "A run is at work already."
+        _state(watched, "stopped")
 
-    _run(admin)
-    expect(page.locator("#eta time")).to_be_visible()
-    _state(admin, "idle")
-    expect(page.locator("#last-run")).to_have_text("completed")
-    assert _ledger(site).runs()[-1]["outcome"] == "completed"
+        _run(watched)
+        expect(page.locator("#eta time")).to_be_visible()
+        _state(watched, "stopped")
+        expect(page.locator("#last-run")).to_have_text("completed")
+        assert [one["outcome"] for one in _ledger(unread).runs()] == ["completed"] * 2
 
 
 def test_a_failing_erp_is_told_attempt_by_attempt(admin: Watched, site: Site) -> None:
@@ -147,6 +157,7 @@ def test_a_held_plan_is_approved_by_an_admin_alone(
     page.click("#act-run")
     _state(admin, "held")
     page.click("#see-plan")
+    page.wait_for_url("**/plan")
     for name in ("viewer", "operator"):
         with watched_page(browser, site.url) as other:
             other.log_in(name, page.url.removeprefix(site.url))
