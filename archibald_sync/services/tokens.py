@@ -69,5 +69,13 @@ class TokenService:
         """Return whether neither the token nor its login has been ended."""
         return self._families.is_live(token_id, family)
 
+    def require_readable(self) -> None:
+        """Make sure that logins can be read now; what is remembered of them does not count.
+
+        Raises:
+            StorageError: They cannot.
+        """
+        self._families.began_at("")
+
     def _expiry(self) -> int:
         return self._clock.now_ms() + REFRESH_TTL_S * 1000

@@ -52,8 +52,12 @@ class SqliteAccounts:
 
     def user_by_id(self, user_id: int) -> User | None:
         """Return the user with this id."""
-        row = self._database.row(Q["user_by_id"], {"id": user_id})
-        return _user(row) if row else None
+
+        def read() -> User | None:
+            row = self._database.row(Q["user_by_id"], {"id": user_id})
+            return _user(row) if row else None
+
+        return self._database.remembered(f"user {user_id}", read)
 
     def password_hash(self, user_id: int) -> str:
         """Return the argon2 hash of a user's password.

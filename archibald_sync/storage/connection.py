@@ -1,19 +1,17 @@
 """Connections to one SQLite file, and the one way to write to it.
 
 One connection a process and thread, checked when it is opened. Every writer goes
-through ``transaction()``: BEGIN IMMEDIATE … COMMIT under an flock gate, which queues
-writers and keeps clear of the WAL-reset bug of SQLite before 3.51.3, where two
-connections that write or checkpoint at once can damage the file.
+through ``transaction()``: BEGIN IMMEDIATE … COMMIT inside a gate, which queues writers
+and keeps clear of the WAL-reset bug of SQLite before 3.51.3, where two connections that
+write or checkpoint at once can damage the file.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 import threading
 import time
-import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,6 +21,7 @@ from archibald_sync.errors import (
     StorageError,
     StorageFullError,
 )
+from archibald_sync.storage.gate import Gate, GateBusyError, GateFullError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,7 +37,7 @@ _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR})
 _CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _Read = TypeVar("_Read")
-_GATE_FIRST_WAIT_S, _GATE_LONGEST_WAIT_S = 0.0005, 0.01
+_MOST_REMEMBERED = 4096  # of a thread
 
 
 @contextmanager
@@ -54,7 +53,7 @@ def _translation(exc: sqlite3.Error, path: Path) -> StorageError:
     # The low byte is the primary code; the rest only refines it.
     primary = (getattr(exc, "sqlite_errorcode", None) or 0) & 0xFF
     if primary in _BUSY:
-        return StorageBusyError(f"the database {path.name} is busy; try again in a moment")
+        return _busy(path)
     if primary in _FULL:
         return _full(path)
     if primary in _CORRUPT:
@@ -70,6 +69,10 @@ def _translation(exc: sqlite3.Error, path: Path) -> StorageError:
     return StorageError(f"the database {path.name} refused a statement: {type(exc).__name__}")
 
 
+def _busy(path: Path) -> StorageBusyError:
+    return StorageBusyError(f"the database {path.name} is busy; try again in a moment")
+
+
 def _full(path: Path) -> StorageFullError:
     # SQLite does not say whether its own temporary files were what found no room.
     return StorageFullError(
@@ -83,26 +86,19 @@ def as_dict(row: sqlite3.Row) -> dict[str, Any]:
     return dict(zip(row.keys(), row, strict=True))
 
 
-class _GateFile:
-    """The gate as one thread has it open: closed when the thread lets go of it, or ends."""
-
-    def __init__(self, path: Path) -> None:
-        self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        weakref.finalize(self, os.close, self.descriptor).atexit = False
-
-
 class _Local(threading.local):
     """What one thread keeps: its connection, whose it is, and how deep it writes."""
 
     def __init__(self) -> None:
         self.connection: sqlite3.Connection | None = None
-        self.gate: _GateFile | None = None
+        self.gate: Gate | None = None
         self.identity: tuple[int, int, int] | None = None
         self.log: tuple[int, int] | None = None
         self.pid = 0
         self.checked_until_s = 0.0
         self.depth = 0
         self.data_version: int | None = None
+        self.strangers_version: int | None = None
         self.memory_version: tuple[int, int] | None = None
         self.memory: dict[str, Any] = {}
 
@@ -119,7 +115,7 @@ class Database:
             path: The database file; `create()` makes it.
             busy_timeout_s: How long a writer queues before `StorageBusyError`.
             looked_for_every_s: For how long a reader trusts that the file has not been
-                replaced; a writer always looks.
+                replaced, nor written to past the gate; a writer always looks.
         """
         self.path = path
         self._busy_timeout_s = busy_timeout_s
@@ -153,6 +149,7 @@ class Database:
             local.identity = self._identity()
             local.log = _inode(self._beside("-wal"))
         local.pid = os.getpid()
+        local.strangers_version = None
         local.checked_until_s = time.monotonic() + self._looked_for_every_s
         return local.connection
 
@@ -181,27 +178,41 @@ class Database:
     def remembered(self, name: str, read: Callable[[], _Read]) -> _Read:
         """Return what ``read`` found, which is asked again only when somebody has written.
 
-        This is exact, and no matter of time: SQLite tells whether another connection has
-        committed, and how much this one has written. Inside a transaction, whose writes
-        may yet be undone, nothing is remembered.
+        This is exact, and no matter of time, whichever thread or process writes: the gate
+        counts them. A program that writes without knowing the gate is noticed when the
+        file is looked for the next time. Inside a transaction, whose writes may yet be
+        undone, nothing is remembered.
 
         Args:
-            name: Tells apart what is remembered; there must only ever be a few.
+            name: Tells apart what is remembered.
             read: Reads from this database and nothing else. What it returns is shared: it
                 must not be changed.
         """
         connection, local = self.connection(), self._local
-        if connection.in_transaction:
-            return read()
         # Asked before reading: what is written between the two is read, and read again.
-        version = self._data_version(connection), connection.total_changes
-        if local.memory_version != version:
+        version = None if connection.in_transaction else self._version(connection)
+        if version is None:
+            return read()
+        if local.memory_version != version or len(local.memory) >= _MOST_REMEMBERED:
             local.memory = {}
             local.memory_version = version
         if name not in local.memory:
             local.memory[name] = read()
         found: _Read = local.memory[name]
         return found
+
+    def _version(self, connection: sqlite3.Connection) -> tuple[int, int] | None:
+        """Return what is another after each write; None where nobody can tell now."""
+        local = self._local
+        try:
+            count = self._open_gate().count()
+        except (OSError, StorageFullError):
+            return None  # a folder that cannot be written can be read all the same
+        if count is None:
+            return None
+        if local.strangers_version is None:
+            local.strangers_version = self._data_version(connection)
+        return count, local.strangers_version
 
     def _data_version(self, connection: sqlite3.Connection) -> int:
         try:
@@ -237,7 +248,7 @@ class Database:
             return
         local.checked_until_s = 0.0
         connection = self.connection()
-        with self._gate(self._busy_timeout_s), translated(self.path):
+        with self._gate(self._busy_timeout_s) as gate, translated(self.path), gate.counted():
             connection.execute("BEGIN IMMEDIATE")
             local.depth = 1
             try:
@@ -343,33 +354,27 @@ class Database:
         local.log = local.memory_version = None
 
     @contextmanager
-    def _gate(self, timeout_s: float) -> Iterator[None]:
+    def _gate(self, timeout_s: float) -> Iterator[Gate]:
         """Queue for the right to write, for at most ``timeout_s`` seconds."""
         gate = self._open_gate()
-        deadline = time.monotonic() + timeout_s
-        wait_s = _GATE_FIRST_WAIT_S
-        while not _try_lock(gate):
-            if time.monotonic() > deadline:
-                raise StorageBusyError(
-                    f"the database {self.path.name} is busy; try again in a moment"
-                )
-            time.sleep(wait_s)  # flock has no time-out of its own
-            wait_s = min(wait_s * 2, _GATE_LONGEST_WAIT_S)
         try:
-            yield
-        finally:
-            fcntl.flock(gate, fcntl.LOCK_UN)
+            with gate.passed(timeout_s):
+                yield gate
+        except GateBusyError as exc:
+            raise _busy(self.path) from exc
+        except GateFullError as exc:
+            raise _full(self.path) from exc
 
-    def _open_gate(self) -> int:
+    def _open_gate(self) -> Gate:
         local = self._local
         if local.gate is None:
             try:
-                local.gate = _GateFile(self._gate_path)
+                local.gate = Gate(self._gate_path)
             except OSError as exc:
                 raise StorageFullError(
                     f"the folder of {self.path.name} cannot be written; check its permissions"
                 ) from exc
-        return local.gate.descriptor
+        return local.gate
 
 
 def _inode(path: Path) -> tuple[int, int] | None:
@@ -378,11 +383,3 @@ def _inode(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return stat.st_dev, stat.st_ino
-
-
-def _try_lock(gate: int) -> bool:
-    try:
-        fcntl.flock(gate, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

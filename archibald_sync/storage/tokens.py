@@ -64,8 +64,13 @@ class SqliteTokenFamilies:
 
     def is_live(self, token_id: str, family: str | None) -> bool:
         """Return whether neither the token nor its login has been ended."""
-        row = self._database.row(Q["is_live"], {"tokenId": token_id, "family": family})
-        return bool(row and row[0])
+        parameters = {"tokenId": token_id, "family": family}
+
+        def read() -> bool:
+            row = self._database.row(Q["is_live"], parameters)
+            return bool(row and row[0])
+
+        return self._database.remembered(f"is live {token_id} {family}", read)
 
     def _write(self, query: str, **parameters: object) -> bool:
         """Carry out a statement; return whether it changed anything."""

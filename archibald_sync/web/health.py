@@ -89,7 +89,7 @@ def readyz() -> ResponseReturnValue:
 def _access_problems() -> list[str]:
     """Return what keeps everybody out, if anything does."""
     try:
-        services().access.tokens.is_live("", None)
+        services().access.tokens.require_readable()
     except StorageError as exc:
         return [exc.code]
     return []

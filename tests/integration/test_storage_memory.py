@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sqlite3
 import threading
+from contextlib import closing
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
 from support import World, wait_for
 
 from archibald_sync.domain.resources import PRODUCTS
-from archibald_sync.errors import StorageError
+from archibald_sync.errors import StorageError, StorageFullError
 from archibald_sync.storage.connection import Database
 from archibald_sync.storage.migrate import migrate
 
@@ -26,6 +31,14 @@ def database(tmp_path: Path) -> Iterator[Database]:
     _set(database, 0)
     yield database
     database.close()
+
+
+@pytest.fixture
+def patient(database: Database) -> Iterator[Database]:
+    """Return the same database for a reader that relies on the gate alone."""
+    patient = Database(database.path, looked_for_every_s=3600)
+    yield patient
+    patient.close()
 
 
 def _set(database: Database, number: int) -> None:
@@ -65,17 +78,17 @@ def test_what_nobody_changes_is_read_once(database: Database) -> None:
     assert read == [0]
 
 
-def test_every_write_is_seen_at_once(database: Database) -> None:
+def test_every_write_is_seen_at_once(patient: Database) -> None:
     """Written by this thread, by another one or by another process's connection."""
-    number, _ = _counting(database)
-    stranger = Database(database.path)
+    number, _ = _counting(patient)
+    stranger = Database(patient.path)
 
     def write_in_thread() -> None:
-        _set(database, 2)
-        database.close()
+        _set(patient, 2)
+        patient.close()
 
     seen = [number()]
-    _set(database, 1)
+    _set(patient, 1)
     seen.append(number())
     _in_thread(write_in_thread)
     seen.append(number())
@@ -83,6 +96,139 @@ def test_every_write_is_seen_at_once(database: Database) -> None:
     stranger.close()
 
     assert [*seen, number()] == [0, 1, 2, 3]
+
+
+def test_another_process_is_never_missed(patient: Database) -> None:
+    """What a process has committed before it says so is what is found after it has."""
+    number, _ = _counting(patient)
+    told, tell = os.pipe()
+    writer = os.fork()
+    if writer == 0:
+        for value in range(1, 201):
+            _set(patient, value)
+            os.write(tell, b".")
+        os._exit(0)
+    os.close(tell)
+
+    said, late = 0, []
+    while more := len(os.read(told, 64)):
+        said += more
+        if (found := number()) < said:
+            late.append((said, found))
+
+    assert os.waitpid(writer, 0)[1] == 0
+    assert (said, late) == (200, [])
+    os.close(told)
+
+
+@pytest.mark.parametrize("is_committed", [True, False], ids=["after", "before"])
+def test_a_writer_that_dies_is_not_missed(
+    patient: Database, monkeypatch: pytest.MonkeyPatch, *, is_committed: bool
+) -> None:
+    """Killed after its commit or before: readers find what the file has, now and later on."""
+    number, read = _counting(patient)
+    assert number() == 0
+    writer = os.fork()
+    if writer == 0:
+        writes = count()
+
+        pwrite = os.pwrite
+
+        def killed(descriptor: int, content: bytes, offset: int) -> int:
+            if next(writes):  # the first one says that a write begins
+                os.kill(os.getpid(), signal.SIGKILL)
+            return pwrite(descriptor, content, offset)
+
+        monkeypatch.setattr(os, "pwrite", killed)
+        with patient.transaction() as connection:
+            connection.execute("UPDATE sync_totals SET totalSyncs = 7")
+            if not is_committed:
+                os.kill(os.getpid(), signal.SIGKILL)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(writer, 0)[1]) == -signal.SIGKILL
+
+    expected = 7 if is_committed else 0
+    assert [number() for _ in range(3)] == [expected] * 3
+    assert len(read) == 4  # nobody can tell whether it still writes
+    _set(patient, 8)
+    assert [number() for _ in range(3)] == [8] * 3
+    assert len(read) == 5
+
+
+def test_readers_look_for_themselves_while_somebody_writes(patient: Database) -> None:
+    """They find what was before, and afterwards what has been written."""
+    number, read = _counting(patient)
+    found = [number()]
+    inside, done = threading.Event(), threading.Event()
+
+    def write() -> None:
+        with patient.transaction() as connection:
+            connection.execute("UPDATE sync_totals SET totalSyncs = 1")
+            inside.set()
+            done.wait(30)
+        patient.close()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    assert inside.wait(30)
+    found += [number(), number()]
+    done.set()
+    writer.join()
+
+    assert [*found, number(), number()] == [0, 0, 0, 1, 1]
+    assert read == [0, 0, 0, 1]
+
+
+def test_a_program_that_knows_no_gate_is_noticed(database: Database) -> None:
+    """At once by whoever looks for the file each time, a moment later by all others."""
+    hasty = Database(database.path, looked_for_every_s=0.01)
+    readers = [_counting(one)[0] for one in (database, hasty)]
+    assert [one() for one in readers] == [0, 0]
+
+    with closing(sqlite3.connect(database.path, isolation_level=None)) as stranger:
+        stranger.execute("UPDATE sync_totals SET totalSyncs = 5")
+
+    assert readers[0]() == 5
+    wait_for(lambda: readers[1]() == 5)
+    hasty.close()
+
+
+def test_a_folder_that_cannot_be_written_can_be_read(database: Database) -> None:
+    """Without a gate nothing is remembered, and everything found."""
+    database.close()
+    gate = database.path.with_name("main.sqlite3.gate")
+    gate.unlink()
+    gate.mkdir()  # root may write anywhere but here
+    number, read = _counting(database)
+
+    assert [number(), number()] == [0, 0]
+    assert read == [0, 0]
+    with pytest.raises(StorageFullError, match="permissions"), database.transaction():
+        pass
+
+
+def test_no_room_for_the_count_is_a_full_disk(database: Database) -> None:
+    """Nothing is begun that readers would not be told of."""
+    database.close()
+    gate = database.path.with_name("main.sqlite3.gate")
+    gate.unlink()
+    gate.symlink_to("/dev/full")
+
+    with pytest.raises(StorageFullError, match="make room"):
+        _set(database, 1)
+
+    assert database.rows("SELECT totalSyncs FROM sync_totals")[0][0] == 0
+    assert not database.connection().in_transaction
+
+
+def test_memory_is_bounded(database: Database) -> None:
+    """Whatever is asked for, a thread keeps some thousand readings."""
+    read: list[int] = []
+
+    for one in (*range(10_000), 0):
+        database.remembered(f"number {one}", lambda: read.append(one))  # noqa: B023  # read at once
+
+    assert read.count(0) == 2
 
 
 def test_what_is_undone_was_never_remembered(database: Database) -> None:
