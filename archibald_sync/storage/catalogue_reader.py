@@ -173,7 +173,7 @@ class SqliteCatalogueReader:
         """Yield all records by key as of one moment, holding few of them in memory."""
         which = "" if with_deleted else "WHERE deletedAt IS NULL "
         sql = f"SELECT {self._columns} FROM {self._table} {which}ORDER BY {self._key}"
-        with translated(self._database.path):
+        with self._database.snapshot(), translated(self._database.path):
             for row in self._database.connection().execute(sql):
                 yield as_dict(row)
 

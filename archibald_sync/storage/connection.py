@@ -181,7 +181,8 @@ class Database:
         This is exact, and no matter of time, whichever thread or process writes: the gate
         counts them. A program that writes without knowing the gate is noticed when the
         file is looked for the next time. Inside a transaction, whose writes may yet be
-        undone, nothing is remembered.
+        undone, and inside a snapshot, which is of the past, nothing is remembered; so whoever
+        reads row by row does it in a snapshot.
 
         Args:
             name: Tells apart what is remembered.

@@ -11,10 +11,11 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
-from support import World, wait_for
+from support import World, record, wait_for
 
 from archibald_sync.domain.resources import PRODUCTS
 from archibald_sync.errors import StorageError, StorageFullError
+from archibald_sync.storage.catalogue_reader import SqliteCatalogueReader
 from archibald_sync.storage.connection import Database
 from archibald_sync.storage.migrate import migrate
 
@@ -256,6 +257,23 @@ def test_a_moment_is_kept_inside_a_snapshot(database: Database) -> None:
 
     stranger.close()
     assert (before, within, number()) == (0, 0, 1)
+
+
+def test_what_is_read_row_by_row_is_of_one_moment(world: World) -> None:
+    """Whoever reads a list meanwhile sees the past, and does not remember it."""
+    world.source.records = [record(number) for number in range(3)]
+    world.run()
+    patient = Database(world.database.path, looked_for_every_s=3600)
+    number, _ = _counting(patient)
+
+    reader = SqliteCatalogueReader(patient, PRODUCTS)
+    with closing(reader.every_record(with_deleted=True)) as records:
+        next(records)
+        world.run()
+        within = number()
+
+    assert (within, number()) == (1, 2)
+    patient.close()
 
 
 def test_another_file_has_another_memory(database: Database, tmp_path: Path) -> None:
