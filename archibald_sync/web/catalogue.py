@@ -38,9 +38,10 @@ _MAX_WORDS = 10
 
 
 class RecordKeyConverter(BaseConverter):
-    """The key of a record in a path: any text that is not the name of a route beside it."""
+    """The key of a record in a path: any text, slashes too, that no route beside it begins with."""
 
-    regex = "(?!(?:changes|sync|variants)$)[^/]{1,200}"
+    regex = "(?!(?:changes|sync|variants)$|sync/).{1,1000}"
+    part_isolating = False
 
 
 def init_app(app: Flask, api: Api, resources: Iterable[Resource]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 from support import FakeSource, World, catalogue_of, record
@@ -74,7 +75,23 @@ def test_record_is_shown_as_declared(api: Api) -> None:
     assert not {"sourceHash", "contentHash", "missingRuns", "rowId"} & set(shown)
 
 
-@pytest.mark.parametrize("path", ["nothing", "%00", "nothing/changes"])
+@pytest.mark.parametrize(
+    "key",
+    ["A/B", "/A", "A/", "A//B", "syncopated", "x" * 1000, "../A", "A?b#c%2F", "A\\B", "Ä/β"],
+)
+def test_a_key_is_any_text(api: Api, key: str) -> None:
+    """What is its own record's, and not another one's, whatever characters it is made of."""
+    others = ["A", "B", "A/B/C", "changesA"]
+    sync(api.world, [{**record(1), "id": one, "name": one} for one in (key, *others)])
+
+    url = f"{PRODUCTS_URL}/{quote(key, safe='')}"
+
+    assert api.call("GET", url, Role.VIEWER).json["name"] == key
+    changes = api.call("GET", f"{url}/changes", Role.VIEWER).json["changes"]
+    assert [one["productId"] for one in changes] == [key]
+
+
+@pytest.mark.parametrize("path", ["nothing", "%00", "nothing/changes", "no/thing", "sync/nothing"])
 def test_unknown_record_is_not_found(api: Api, path: str) -> None:
     """There never was such a product."""
     answer = api.call("GET", f"{PRODUCTS_URL}/{path}", Role.VIEWER)
