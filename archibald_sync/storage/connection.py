@@ -190,10 +190,10 @@ class Database:
                 must not be changed.
         """
         connection, local = self.connection(), self._local
-        # Asked before reading: what is written between the two is read, and read again.
-        version = None if connection.in_transaction else self._version(connection)
-        if version is None:
+        if connection.in_transaction:
             return read()
+        # Asked before reading: what is written between the two is read, and read again.
+        version = self._version(connection)
         if local.memory_version != version or len(local.memory) >= _MOST_REMEMBERED:
             local.memory = {}
             local.memory_version = version
@@ -202,16 +202,14 @@ class Database:
         found: _Read = local.memory[name]
         return found
 
-    def _version(self, connection: sqlite3.Connection) -> tuple[int, int] | None:
-        """Return what is another after each write; None where nobody can tell now."""
+    def _version(self, connection: sqlite3.Connection) -> tuple[int, int]:
+        """Return what is another after each write: the gate's count, and SQLite's own where due."""
         local = self._local
         try:
             count = self._open_gate().count()
         except (OSError, StorageFullError):
-            return None  # a folder that cannot be written can be read all the same
-        if count is None:
-            return None
-        if local.strangers_version is None:
+            count = -1  # a folder that cannot be written can be read all the same
+        if count % 2 or local.strangers_version is None:
             local.strangers_version = self._data_version(connection)
         return count, local.strangers_version
 

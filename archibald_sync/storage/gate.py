@@ -2,10 +2,8 @@
 
 The count is a sequence lock, as the Linux kernel has them: odd while somebody writes, and
 another even number afterwards. Two equal even numbers mean that nobody has written in
-between; to look costs a reader one `pread`, a fraction of the least statement.
-
-A writer that dies leaves it odd, and the next one goes on from there: readers are never
-told too little, only now and then too much.
+between; to look costs a reader one `pread`, a fraction of the least statement. An odd number
+says nothing: a writer may have committed already, or have died, and who reads must ask SQLite.
 """
 
 from __future__ import annotations
@@ -72,7 +70,7 @@ class Gate:
         Raises:
             GateFullError: Nothing was begun.
         """
-        writing = self._read() | 1
+        writing = self.count() | 1
         try:
             self._write(writing)
         except OSError as exc:
@@ -83,16 +81,12 @@ class Gate:
             with suppress(OSError):  # left odd: readers look for themselves
                 self._write((writing + 1) & _HIGHEST)
 
-    def count(self) -> int | None:
-        """Return the count; None while somebody writes, or where a writer died.
+    def count(self) -> int:
+        """Return the count: odd while somebody writes, and where a writer died.
 
         Raises:
             OSError: The file cannot be read.
         """
-        count = self._read()
-        return None if count & 1 else count
-
-    def _read(self) -> int:
         # An empty file, as it is made, reads as 0.
         return int.from_bytes(os.pread(self._descriptor, _COUNT_BYTES, 0), "little")
 
