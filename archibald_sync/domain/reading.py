@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +108,10 @@ class CatalogueReader(Protocol):
     def sharing(self, field: str, value: str, limit: int) -> list[Mapping[str, Any]]:
         """Return the first ``limit`` records by key whose ``field`` is ``value``, none deleted."""
 
-    def every_record(self, *, with_deleted: bool) -> Iterator[Mapping[str, Any]]:
-        """Yield all records by key as of one moment, holding few of them in memory."""
+    def every_record(
+        self, *, with_deleted: bool
+    ) -> AbstractContextManager[Iterator[Mapping[str, Any]]]:
+        """Give a block all records by key as of one moment, holding few of them in memory."""
 
     def span_between(self, start_at: int, end_at: int) -> ChangeSpan:
         """Return the changes from ``start_at`` to before ``end_at``, instants.

@@ -11,6 +11,7 @@ from archibald_sync.errors import NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from archibald_sync.domain.reading import (
         CatalogueReader,
@@ -101,8 +102,8 @@ class CatalogueService:
             return []
         return self._reader.changes_of_session(session["id"], max(first, after or 0), limit)
 
-    def every_record(self, *, with_deleted: bool) -> Iterator[Record]:
-        """Yield all records by key as of one moment."""
+    def every_record(self, *, with_deleted: bool) -> AbstractContextManager[Iterator[Record]]:
+        """Give a block all records by key as of one moment."""
         return self._reader.every_record(with_deleted=with_deleted)
 
     def variants(self, name: str, quantity: Decimal) -> VariantChoice:

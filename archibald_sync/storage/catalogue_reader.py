@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bisect
 import json
+from contextlib import closing, contextmanager
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
@@ -169,13 +170,18 @@ class SqliteCatalogueReader:
         )
         return [as_dict(row) for row in rows]
 
-    def every_record(self, *, with_deleted: bool) -> Iterator[Mapping[str, Any]]:
-        """Yield all records by key as of one moment, holding few of them in memory."""
+    @contextmanager
+    def every_record(self, *, with_deleted: bool) -> Iterator[Iterator[Mapping[str, Any]]]:
+        """Give a block all records by key as of one moment, holding few of them in memory."""
         which = "" if with_deleted else "WHERE deletedAt IS NULL "
         sql = f"SELECT {self._columns} FROM {self._table} {which}ORDER BY {self._key}"
-        with self._database.snapshot(), translated(self._database.path):
-            for row in self._database.connection().execute(sql):
-                yield as_dict(row)
+        with (
+            self._database.snapshot(),
+            translated(self._database.path),
+            # Closed with the block, read to its end or not: it would keep the moment.
+            closing(self._database.connection().execute(sql)) as rows,
+        ):
+            yield map(as_dict, rows)
 
     def span_between(self, start_at: int, end_at: int) -> ChangeSpan:
         """Return the changes from ``start_at`` to before ``end_at``, instants.

@@ -94,8 +94,8 @@ def _add_lists(bp: Blueprint, resource: Resource, record: type[Schema]) -> None:
     def export(query: dict[str, Any]) -> Response:
         """All of it, as of one moment, as CSV."""
         _tag_by_revision(resource)
-        found = _catalogue(resource).every_record(with_deleted=query["includeDeleted"])
-        file = csv_file(resource, found)
+        with _catalogue(resource).every_record(with_deleted=query["includeDeleted"]) as found:
+            file = csv_file(resource, found)
         response = Response(chunks_of(file), content_type="text/csv; charset=utf-8")
         # Also where nobody reads the answer: a client that has gone, a HEAD.
         response.call_on_close(file.close)

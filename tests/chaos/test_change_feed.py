@@ -89,7 +89,8 @@ def test_feed_never_skips_or_repeats(tmp_path: Path, seed: int, syncs: int) -> N
         pass
 
     rows = world.database.rows("SELECT id FROM product_changes ORDER BY id")
-    shown = as_told(world.reading.every_record(with_deleted=True))
+    with world.reading.every_record(with_deleted=True) as records:
+        shown = as_told(records)
     world.close()
     assert consumer.seen == [row["id"] for row in rows]
     assert consumer.copy == shown

@@ -277,11 +277,10 @@ def test_what_is_read_row_by_row_is_of_one_moment(world: World) -> None:
     number, _ = _counting(patient)
 
     reader = SqliteCatalogueReader(patient, PRODUCTS)
-    records = reader.every_record(with_deleted=True)
-    next(records)
-    world.run()
-    within = number()
-    assert len(list(records)) == 2
+    with reader.every_record(with_deleted=True) as records:
+        next(records)
+        world.run()
+        within = number()
 
     assert (within, number()) == (1, 2)
     patient.close()
