@@ -38,7 +38,7 @@ _MAX_WORDS = 10
 
 
 class RecordKeyConverter(BaseConverter):
-    """The key of a record in a path: any text, slashes too, that no route beside it begins with."""
+    """The key of a record in a path: any text, slashes too, but what means a route beside it."""
 
     regex = "(?!(?:changes|sync|variants)$|sync/).{1,1000}"
     part_isolating = False
