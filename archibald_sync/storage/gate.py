@@ -29,7 +29,7 @@ class GateBusyError(Exception):
 
 
 class GateFullError(Exception):
-    """There is no room for the count, which is the room of eight bytes once and for all."""
+    """There is no room for the count, which is of eight bytes."""
 
 
 class Gate:
@@ -78,7 +78,7 @@ class Gate:
         try:
             yield
         finally:
-            with suppress(OSError):  # left odd: readers look for themselves
+            with suppress(OSError):  # left odd: readers ask SQLite
                 self._write((writing + 1) & _HIGHEST)
 
     def count(self) -> int:
